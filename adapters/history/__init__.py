@@ -1,0 +1,20 @@
+"""History stores behind the History port."""
+
+from watchkeeper.clock import Clock
+from watchkeeper.history import History
+from watchkeeper.settings import Settings
+
+
+def open_history(settings: Settings, site_id: str, clock: Clock, *, writable: bool) -> History:
+    """Return the store that [history] names: a file of the site, or a database of InfluxDB.
+
+    Raises ConfigError: the embedded store is written by another process, or of a later layout.
+    """
+    if settings.history.store == "influx":
+        from adapters.history.influx import InfluxHistory  # noqa: PLC0415 - only who uses it
+
+        return InfluxHistory(settings.history, site_id, clock=clock)
+    from adapters.history.embedded import EmbeddedHistory  # noqa: PLC0415 - likewise
+
+    path = settings.data / "history" / f"{site_id}.db"
+    return EmbeddedHistory(path, clock=clock, writable=writable)

@@ -1,0 +1,172 @@
+"""The embedded history store: one SQLite file a site, one writing process, any number of readers.
+
+docs/store.md has the picture. A commit to the journal is the acknowledgement point; a thread moves
+the journal into compressed frames (embedded_sealing.py).
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event, RLock, Thread
+
+import numpy as np
+from typing_extensions import override
+
+from adapters.history import embedded_journal
+from adapters.history.embedded_file import answering, open_to_write, transaction
+from adapters.history.embedded_reading import Reader
+from adapters.history.embedded_sealing import SEAL_READINGS, Sealing
+from adapters.history.spans import summarised
+from watchkeeper.batch import Batch, Series
+from watchkeeper.clock import Clock
+from watchkeeper.errors import Unreachable
+from watchkeeper.history import Buckets, History, Quarantined, Track
+from watchkeeper.ids import PointId
+from watchkeeper.reading import Reading
+
+JOURNAL_LIMIT = 8 * SEAL_READINGS  # beyond it sealing has failed for long: take no more
+QUARANTINE_KEPT = 100_000  # rows; the oldest go first
+_LOOK_S = 60.0  # between two looks for finished days
+
+log = logging.getLogger(__name__)
+
+
+class EmbeddedHistory(History):
+    """See the port for what each call promises."""
+
+    def __init__(self, path: Path, *, clock: Clock, writable: bool) -> None:
+        """Open the store; a reader may come before the first writer and then finds nothing.
+
+        Raises ConfigError: another process writes this store, or it is of a later layout.
+        """
+        self._path = path
+        self._reader = Reader(path)
+        self._writer = _Writer(path, clock) if writable else None
+
+    @override
+    def series(self, points: Sequence[PointId]) -> Series:
+        return self._writing().series(points)
+
+    @override
+    def write(self, batch: Batch) -> None:
+        self._writing().write(batch)
+
+    @override
+    def quarantine(self, items: Sequence[Quarantined]) -> None:
+        self._writing().quarantine(items)
+
+    def _writing(self) -> "_Writer":
+        if self._writer is None:
+            raise RuntimeError(f"{self._path} was opened to be read")
+        return self._writer
+
+    @override
+    def quarantined(self, limit: int = 100) -> list[Quarantined]:
+        with answering(self._path):
+            return self._reader.quarantined(limit)
+
+    @override
+    def points(self) -> list[PointId]:
+        with answering(self._path):
+            return self._reader.points()
+
+    @override
+    def latest(self, points: Sequence[PointId]) -> dict[PointId, Reading]:
+        with answering(self._path):
+            return self._reader.latest(points)
+
+    @override
+    def raw(self, point: PointId, start: int, end: int) -> Track:
+        with answering(self._path):
+            return self._reader.track(point, start, end)
+
+    @override
+    def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
+        return summarised(self.raw(point, start, end), width)
+
+    def settle(self) -> None:
+        """Seal and merge all that can be now, instead of when it is due."""
+        self._writing().sealing.settle()
+
+    @override
+    def close(self) -> None:
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+
+
+class _Writer:
+    """The writing half: the journal, the series table, and the sealing thread."""
+
+    def __init__(self, path: Path, clock: Clock) -> None:
+        self._path = path
+        self._db, self._lock = open_to_write(path)
+        self._writing = RLock()
+        self.sealing = Sealing(self._db, self._writing, clock)
+        sealed = int(self._db.execute("select journal from sealed").fetchone()[0])
+        self._newest = max(sealed, self.sealing.tail.newest)
+        self._series = dict(self._db.execute("select key, number from series"))
+        self._wanted = Event()
+        self._thread = Thread(target=self._run, name="history-sealing", daemon=True)
+        self._thread.start()
+
+    def series(self, points: Sequence[PointId]) -> Series:
+        new = [point for point in dict.fromkeys(points) if point not in self._series]
+        if new:
+            with answering(self._path), self._writing:
+                first = len(self._series)
+                made = {key: number for number, key in enumerate(new, first)}
+                with transaction(self._db) as db:
+                    db.executemany("insert into series(key, number) values(?, ?)", made.items())
+                self._series |= made
+        return np.array([self._series[point] for point in points], np.uint32)
+
+    def write(self, batch: Batch) -> None:
+        if not len(batch):
+            return
+        if len(self.sealing.tail) > JOURNAL_LIMIT:
+            raise Unreachable("history.unreachable", what="sealing fails", where=str(self._path))
+        blob = embedded_journal.encode(batch)
+        with answering(self._path), self._writing:
+            row = self._newest + 1
+            self._db.execute("insert into journal values(?, ?)", (row, blob))
+            self._newest = row
+            self.sealing.tail.add(row, batch)
+        if self.sealing.due:
+            self._wanted.set()
+
+    def quarantine(self, items: Sequence[Quarantined]) -> None:
+        rows = [(item.at, item.origin, item.reason, item.payload) for item in items]
+        if not rows:
+            return
+        with answering(self._path), self._writing, transaction(self._db) as db:
+            db.executemany(
+                "insert into quarantine(at, origin, reason, payload) values(?, ?, ?, ?)", rows
+            )
+            db.execute(
+                "delete from quarantine where id <= (select max(id) from quarantine) - ?",
+                (QUARANTINE_KEPT,),
+            )
+
+    def _run(self) -> None:
+        """Seal and merge until stopped; a failure is logged once and tried again later."""
+        failing = False
+        while not self.sealing.stop.is_set():
+            try:
+                self.sealing.work()
+                failing = False
+            except Exception:
+                if not failing:
+                    log.exception("sealing failed; the journal keeps everything")
+                failing = True
+                self._wanted.clear()
+            if failing or not self.sealing.due:
+                self._wanted.wait(_LOOK_S)
+                self._wanted.clear()
+
+    def close(self) -> None:
+        self.sealing.stop.set()
+        self._wanted.set()
+        self._thread.join()
+        self._db.close()
+        self._lock.close()

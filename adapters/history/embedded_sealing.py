@@ -1,0 +1,197 @@
+"""Moving readings from the journal into frames, and merging segments, beside the writer.
+
+A segment is what one seal or merge made of one UTC day; its frames do not overlap. Until its row
+in `segment` is there nobody sees its frames, so they are written in small transactions and the
+writer never waits long. Segment numbers ascend in order of arrival: in two segments with the same
+series and time, the higher one is right.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from threading import Event, Lock, RLock
+from typing import NamedTuple
+
+import numpy as np
+
+from adapters.history.embedded_codec import SPAN_MS, Frame, decode, encode
+from adapters.history.embedded_file import transaction
+from adapters.history.embedded_journal import Tail
+from adapters.history.embedded_latest import PART, Latest
+from adapters.history.embedded_order import ascending, to_merge
+from watchkeeper.batch import Batch
+from watchkeeper.clock import Clock, unix_ms
+
+SEAL_READINGS = 720_000  # an hour of 2,000 points every 10 s
+SEAL_ROWS = 2_000  # commits; a reader that starts decodes so many
+COLD_AFTER_MS = 3_600_000  # a day is over for us an hour after its end
+_SLICE = 64  # frames a transaction and a merge step
+
+
+class Segment(NamedTuple):
+    """A row of the segment table."""
+
+    id: int
+    day: int  # since 1970, UTC
+    readings: int
+
+
+class Sealing:
+    """What turns the journal into segments; one call of `seal` or `merge` at a time."""
+
+    def __init__(self, db: sqlite3.Connection, writing: RLock, clock: Clock) -> None:
+        """Take the writer's connection, and the lock under which it is used."""
+        self._db, self._writing, self._clock = db, writing, clock
+        self._one = Lock()
+        self.stop = Event()
+        self.tail, self._latest = Tail(), Latest()
+        self._load()
+
+    def _load(self) -> None:
+        """Read what is not sealed; remove frames of a seal or merge that was cut off."""
+        db = self._db
+        known = {number for (number,) in db.execute("select id from segment")}
+        framed = {number for (number,) in db.execute("select distinct segment from frame")}
+        self._scrap(framed - known)
+        self._next = int(db.execute("select coalesce(max(id), 0) from segment").fetchone()[0])
+        for part, blob in db.execute("select part, b from latest"):
+            self._latest.load(part, blob)
+        self.tail.load(db.execute("select id, b from journal order by id"))
+
+    @property
+    def due(self) -> bool:
+        """Return whether the journal is long enough to be sealed."""
+        return len(self.tail) >= SEAL_READINGS or self.tail.rows >= SEAL_ROWS
+
+    def work(self) -> None:
+        """Seal when due, then merge what is due."""
+        with self._one:
+            if self.due:
+                self._seal()
+            while self._merge():
+                pass
+
+    def settle(self) -> None:
+        """Seal everything now, then merge what is due."""
+        with self._one:
+            self._seal()
+            while self._merge():
+                pass
+
+    def _seal(self) -> None:
+        with self._writing:
+            batch, newest = self.tail.batch(), self.tail.newest
+        if not len(batch):
+            return
+        made: list[Segment] = []
+        try:
+            for day, own in _days(batch):
+                part = ascending(own)
+                made.append(Segment(self._number(), day, len(part)))
+                self._put(made[-1].id, encode(part, day * SPAN_MS))
+        except BaseException:
+            self._scrap(segment.id for segment in made)
+            raise
+        self._latest.overlay(batch)
+        parts = np.unique(batch.series // PART).tolist()
+        latest = [(part, self._latest.part(part)) for part in parts]
+        with self._writing, transaction(self._db) as db:
+            db.executemany("insert into segment values(?, ?, ?)", made)
+            db.executemany("insert or replace into latest values(?, ?)", latest)
+            db.execute("delete from journal where id <= ?", (newest,))
+            db.execute("update sealed set journal = ?", (newest,))
+            self.tail.drop(newest)
+
+    def _number(self) -> int:
+        self._next += 1
+        return self._next
+
+    def _put(self, segment: int, frames: Iterator[Frame]) -> None:
+        while rows := [(segment, *frame) for frame in islice(frames, _SLICE)]:
+            with self._writing, transaction(self._db) as db:
+                db.executemany(
+                    "insert into frame(segment, first, last, b) values(?, ?, ?, ?)", rows
+                )
+
+    def _merge(self) -> bool:
+        """Merge segments of one day; False when none are due."""
+        chosen = None if self.stop.is_set() else self._due_segments()
+        if chosen is None:
+            return False
+        whole = Segment(self._number(), chosen[0].day, 0)
+        old = [segment.id for segment in chosen]
+        readings = 0
+        try:
+            for part in self._merged(old):
+                self._put(whole.id, encode(part, whole.day * SPAN_MS))
+                readings += len(part)
+                if self.due:
+                    self._seal()
+                if self.stop.is_set():
+                    self._scrap([whole.id])
+                    return False
+        except BaseException:
+            self._scrap([whole.id])
+            raise
+        with self._writing, transaction(self._db) as db:
+            db.execute("insert into segment values(?, ?, ?)", whole._replace(readings=readings))
+            db.executemany("delete from segment where id = ?", [(number,) for number in old])
+        self._scrap(old)
+        return True
+
+    def _due_segments(self) -> list[Segment] | None:
+        today = (unix_ms(self._clock.now()) - COLD_AFTER_MS) // SPAN_MS
+        with self._writing:
+            found = self._db.execute("select id, day, readings from segment order by day, id")
+            segments = [Segment(*row) for row in found.fetchall()]
+        for day, group in groupby(segments, lambda segment: segment.day):
+            own = list(group)
+            place = to_merge([segment.readings for segment in own], cold=day < today)
+            if place is not None:
+                return own[place:]
+        return None
+
+    def _merged(self, segments: list[int]) -> Iterator[Batch]:
+        """Yield the readings of segments of one day, a range of series at a time."""
+        with self._writing:
+            marks = ",".join("?" * len(segments))
+            found = self._db.execute(
+                f"select id, first, last from frame where segment in ({marks})"  # noqa: S608 - marks
+                " order by segment, first",
+                segments,
+            ).fetchall()
+        frames = np.array(found, np.int64).reshape(-1, 3)
+        lows = np.unique(np.sort(frames[:, 1])[::_SLICE])
+        for low, high in zip(lows, [*lows[1:], 1 << 32], strict=True):
+            inside = (frames[:, 1] < high) & (frames[:, 2] >= low)
+            whole = Batch.joined([decode(self._blob(row)) for row in frames[inside, 0].tolist()])
+            own = (whole.series >= low) & (whole.series < high)
+            yield ascending(whole if own.all() else whole.take(own))
+
+    def _blob(self, frame: int) -> bytes:
+        with self._writing:
+            row = self._db.execute("select b from frame where id = ?", (frame,)).fetchone()
+            return bytes(row[0])
+
+    def _scrap(self, segments: Iterable[int]) -> None:
+        """Delete frames nobody sees any more, a few at a time."""
+        for segment in segments:
+            deleted = 1
+            while deleted:
+                with self._writing:
+                    deleted = self._db.execute(
+                        "delete from frame where id in"
+                        " (select id from frame where segment = ? limit ?)",
+                        (segment, _SLICE),
+                    ).rowcount
+
+
+def _days(batch: Batch) -> Iterator[tuple[int, Batch]]:
+    """Yield the readings of each UTC day, in order of arrival."""
+    day = batch.at // SPAN_MS
+    low, high = int(day.min()), int(day.max())
+    if low == high:
+        yield low, batch
+        return
+    for each in np.unique(day).tolist():
+        yield each, batch.take(day == each)

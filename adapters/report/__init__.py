@@ -1,0 +1,1 @@
+"""The monthly energy report as PDF (typst) and Excel (xlsxwriter)."""

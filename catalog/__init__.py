@@ -1,0 +1,1 @@
+"""Data only: sites, profiles, rules, plans, tariffs and texts."""

@@ -1,0 +1,1 @@
+"""The operations view: Streamlit and one live component."""

@@ -1,0 +1,46 @@
+"""The server's API as the screens ask it: HTTP only, each request with the viewer's own cookie."""
+
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any
+
+import httpx
+
+from watchkeeper.errors import Unreachable
+
+SESSION = "wk_session"
+TIMEOUT_S = 8.0
+
+
+class Server:
+    """Asks the server; shared by all sessions, so it remembers nobody: its jar takes no cookie."""
+
+    def __init__(self, url: str) -> None:
+        nothing = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._http = httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False, cookies=nothing)
+
+    def get(self, path: str, session: str, **query: str | float) -> Any:
+        """Return the answer to GET /api/v1/<path>, None when there is none for this person.
+
+        Raises Unreachable: the server is away, slow, or in trouble.
+        """
+        answer = self._ask(path, session, query)
+        return answer.json() if answer.is_success else None
+
+    def now(self) -> datetime:
+        """Return the server's time, aware, to the second; a screen asks with it, not with its own.
+
+        Raises Unreachable: as `get`.
+        """
+        return parsedate_to_datetime(self._ask("health", "", {}).headers["date"])
+
+    def _ask(self, path: str, session: str, query: dict[str, str | float]) -> httpx.Response:
+        headers = {"cookie": f"{SESSION}={session}"}
+        try:
+            answer = self._http.get(f"/api/v1/{path}", params=query, headers=headers)
+        except httpx.TransportError as error:
+            raise Unreachable("screens.no-server", what="server", where=path) from error
+        if answer.is_server_error:
+            raise Unreachable("screens.no-server", what="server", where=path)
+        return answer

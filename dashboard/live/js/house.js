@@ -1,0 +1,83 @@
+// All the page knows: the site, and what the stream said last. Views read it, nobody else writes it.
+const OPEN_ORDER = (order) => !['verified', 'closed', 'cancelled', 'duplicate'].includes(order.state);
+const OPEN_RUN = (run) => !['closed', 'aborted'].includes(run.state);
+const BAD_QUALITY = 128;
+
+class House {
+  constructor(words) {
+    Object.assign(this, { words, alarms: new Map(), orders: new Map(), runs: new Map(), values: new Map(), people: [], site: null, health: null, loaded: false });
+  }
+
+  learn(site) {
+    this.site = site;
+    this.words.zone = site.time_zone;
+    this.units = new Map(site.units.map((unit) => [unit.id, unit]));
+    this.points = new Map(site.points.map((point) => [point.id, point]));
+    this.zones = new Map(site.units.flatMap((unit) => unit.zones ?? []).map((zone) => [zone.id, zone]));
+    this.places = new Map(site.places.map((place) => [place.id, place]));
+  }
+
+  snapshot({ alarms, orders, runs }) {
+    const byId = (list) => new Map(list.map((item) => [item.id, item]));
+    Object.assign(this, { alarms: byId(alarms.filter((alarm) => alarm.life !== 'normal')), orders: byId(orders), runs: byId(runs), loaded: true });
+  }
+
+  // Returns whether this alarm is new to us.
+  alarm(alarm) {
+    const fresh = !this.alarms.has(alarm.id) && alarm.life === 'unacknowledged';
+    if (alarm.life === 'normal') this.alarms.delete(alarm.id);
+    else this.alarms.set(alarm.id, alarm);
+    return fresh;
+  }
+
+  order(order) { this.orders.set(order.id, order); }
+
+  run(run) { this.runs.set(run.id, run); }
+
+  value(point, [at, value, quality]) { this.values.set(point, { at, value, quality, stale: false }); }
+
+  latest(rows) { for (const { point, at, value, quality, stale } of rows) if (at !== null && (this.values.get(point)?.at ?? 0) <= at) this.values.set(point, { at, value, quality, stale }); }
+
+  // {value, at, known}; unknown is never 0 and never the last good value.
+  read(point) {
+    const last = this.values.get(point);
+    if (!last) return { known: false, value: null, at: null };
+    const limit = (this.points?.get(point)?.stale_after_s ?? 60) * 1000;
+    const old = last.stale || this.words.now() - last.at > limit + 2000;
+    return { known: !old && last.value !== null && last.quality < BAD_QUALITY, value: last.value, at: last.at };
+  }
+
+  openAlarms() { return [...this.alarms.values()].sort((a, b) => a.priority - b.priority || b.raised_at - a.raised_at); }
+
+  unacknowledged(priority) { return this.openAlarms().filter((alarm) => alarm.life !== 'acknowledged' && (!priority || alarm.priority === priority)); }
+
+  openOrders() { return [...this.orders.values()].filter(OPEN_ORDER).sort((a, b) => a.priority - b.priority || (dueOf(a) ?? Infinity) - (dueOf(b) ?? Infinity) || a.opened_at - b.opened_at); }
+
+  openRuns() { return [...this.runs.values()].filter(OPEN_RUN).sort((a, b) => Number(a.mode === 'exercise') - Number(b.mode === 'exercise') || b.started_at - a.started_at); }
+
+  unitName(id) { return this.words.pick(this.units?.get(id)?.name) || id || ''; }
+
+  // "tower-a/B1" is a floor of a place; plain "tower-a" the place itself.
+  placeName(path) {
+    const [id, floor] = String(path ?? '').split('/');
+    const named = this.units?.get(id) ?? this.zones?.get(id);
+    if (named && !floor && !this.places?.has(id)) return this.words.pick(named.name);
+    const place = this.words.pick(this.places?.get(id)?.name) || id;
+    return floor ? `${place} ${this.words.t('floor-of', { floor })}` : place;
+  }
+
+  personName(id) {
+    return this.people.find((person) => person.id === id)?.name ?? (this.words.has(`by-${id}`) ? this.words.t(`by-${id}`) : id ?? '');
+  }
+
+  // A value as it is read: its word when it has words, kW for W, else number and unit.
+  shown(pointId, value, symbol) {
+    if (value === null || value === undefined) return ['?', ''];
+    const point = this.points?.get(pointId);
+    const word = point?.words?.find((each) => each.value === value);
+    if (word) return [this.words.pick(word.name), ''];
+    const unit = symbol ?? point?.unit_symbol ?? '';
+    if (unit === 'W') return [this.words.number(value / 1000, Math.abs(value) < 100_000 ? 1 : 0), 'kW'];
+    return [this.words.number(value, point?.decimals ?? (Number.isInteger(value) ? 0 : 2)), unit];
+  }
+}

@@ -1,0 +1,64 @@
+// A point's last hour: a broken line over hatch where there is no data, the limit, the moment it rang.
+class Trend {
+  constructor(app, { height = 150, width = 448, hours = 1 } = {}) {
+    Object.assign(this, { app, height, width, span: hours * TREND_MS });
+    this.root = g('svg', { class: 'trend', viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': app.words.t('trend') });
+  }
+
+  async set(alarm) {
+    const point = this.app.house.points?.get(alarm.point);
+    if (!point || point.words?.length) { this.id = null; show(this.root, false); return; }
+    const old = this.app.words.now() - (this.asked ?? 0) > 20_000;
+    if (this.id === alarm.id && !old) return;
+    const first = this.id !== alarm.id;
+    Object.assign(this, { id: alarm.id, asked: this.app.words.now() });
+    if (first) swap(this.root);
+    show(this.root, true);
+    const end = this.app.words.now();
+    const { status, body } = await ask(`history?point=${encodeURIComponent(alarm.point)}&start=${Math.round(end - this.span)}&end=${Math.round(end)}&width=60000`);
+    if (status === 200 && this.id === alarm.id) this.draw(body, alarm, end);
+  }
+
+  draw({ start, mean }, alarm, end) {
+    const factor = alarm.unit_symbol === 'W' ? 0.001 : 1;
+    const limit = alarm.limit === null || alarm.limit === undefined ? null : alarm.limit * factor;
+    const data = start.map((at, i) => [at, mean[i] === null ? null : mean[i] * factor]);
+    const values = [...data.map(([, value]) => value).filter((value) => value !== null), ...(limit === null ? [] : [limit])];
+    show(this.root, values.length > 1);
+    if (values.length < 2) return;
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const pad = (high - low || Math.abs(high) || 1) * 0.15;
+    const [left, right, top, bottom] = [44, this.width - 12, 14, this.height - 28];
+    const x = (at) => left + ((at - (end - this.span)) / this.span) * (right - left);
+    const y = (value) => bottom - ((value - low + pad) / (high - low + 2 * pad)) * (bottom - top);
+    const { words } = this.app;
+    const parts = [low, (low + high) / 2, high].map((value) => [g('line', { class: 'gl', x1: left, x2: right, y1: y(value), y2: y(value) }), g('text', { x: left - 6, y: y(value) + 4, 'text-anchor': 'end' }, words.number(value, high - low < 10 ? 2 : 0))]);
+    if (limit !== null) parts.push(g('line', { class: 'lim', x1: left, x2: right, y1: y(limit), y2: y(limit) }), g('text', { class: 'lt', x: left + 4, y: y(limit) + 14 }, words.t('limit', { limit: words.number(limit, high - low < 10 ? 2 : 0) })));
+    parts.push(...this.gaps(data, end, x, top, bottom), g('path', { class: 'cur', d: this.path(data, x, y) }));
+    const last = data.filter(([, value]) => value !== null).at(-1);
+    if (last) parts.push(g('circle', { cx: x(last[0]), cy: y(last[1]), r: 3.5, fill: 'var(--d1)' }));
+    if (alarm.raised_at > end - this.span) parts.push(g('line', { class: 'at', x1: x(alarm.raised_at), x2: x(alarm.raised_at), y1: top, y2: bottom }));
+    for (const share of [0, 0.25, 0.5, 0.75, 1]) parts.push(g('text', { x: left + share * (right - left), y: this.height - 8, 'text-anchor': share === 1 ? 'end' : share ? 'middle' : 'start' }, words.minute(end - this.span * (1 - share))));
+    swap(this.root, parts.flat());
+  }
+
+  path(data, x, y) {
+    let pen = 'M';
+    return data.map(([at, value]) => {
+      if (value === null) { pen = 'M'; return ''; }
+      const step = `${pen}${x(at).toFixed(1)} ${y(value).toFixed(1)}`;
+      pen = 'L';
+      return step;
+    }).join('');
+  }
+
+  gaps(data, end, x, top, bottom) {
+    const found = [];
+    let from = null;
+    for (const [at, value] of [...data, [end, 0]]) {
+      if (value === null) from ??= at;
+      else if (from !== null) { found.push([from, at]); from = null; }
+    }
+    return found.map(([a, b]) => g('rect', { x: x(a), width: Math.max(1, x(b) - x(a)), y: top, height: bottom - top, fill: 'url(#hatch)' }));
+  }
+}

@@ -1,0 +1,40 @@
+"""Which screens a person has, in which order; the first is where the day begins."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from dashboard.screens import Visit, energy, equipment, reports
+
+_DESK = ["overview", "alarms", "orders", "emergency", "equipment", "energy", "reports", "me"]
+_ORDER = {
+    "technician": ["mine", "alarms", "emergency", "equipment", "me"],
+    "manager": ["energy", "equipment", "reports", "overview", "alarms", "orders", "emergency", "me"],
+}
+DUTY = ["overview", "alarms", "mine", "orders"]  # where a running emergency shows its red bar
+NATIVE = {"energy": energy.show, "equipment": equipment.show, "reports": reports.show}
+
+
+def order(roles: Sequence[str]) -> list[str]:
+    """Return the screens of a person with these roles; the most far-reaching role decides."""
+    if "admin" in roles or "operator" in roles:
+        return _DESK
+    return next((_ORDER[role] for role in ("manager", "technician") if role in roles), _DESK)
+
+
+def _live() -> None:
+    """Show nothing: the frame draws this screen by itself."""
+
+
+def made(nav: Sequence[str], visit: Visit) -> dict[str, st.Page]:
+    """Return Streamlit's page for each screen, the first as the one of the bare address."""
+    return {
+        name: st.Page(
+            partial(NATIVE[name], visit) if name in NATIVE else _live,
+            title=visit.t(f"nav-{name}"),
+            url_path=name,
+            default=name == nav[0],
+        )
+        for name in nav
+    }

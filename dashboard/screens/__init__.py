@@ -1,0 +1,36 @@
+"""The screens that Streamlit draws itself: what a person reads at leisure. One file each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dashboard.client import Server
+from watchkeeper.texts import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One run of the script for one person: how to ask the server, and in which words to answer."""
+
+    server: Server
+    session: str
+    texts: Texts
+    language: str
+
+    def get(self, path: str, **query: str | float) -> Any:
+        """Return the server's answer for this person, None when there is none."""
+        return self.server.get(path, self.session, **query)
+
+    def now(self) -> datetime:
+        """Return the server's time, aware."""
+        return self.server.now()
+
+    def t(self, key: str, **facts: object) -> str:
+        """Return a text of the screens in the person's language."""
+        return self.texts(f"screens.{key}", self.language, **facts)
+
+    def pick(self, both: dict[str, str] | str | None) -> str:
+        """Return one language of a text that the server sent in both."""
+        if isinstance(both, dict):
+            return both.get(self.language) or both.get("en", "")
+        return both or ""

@@ -1,0 +1,128 @@
+"""Energy of a month: how much, what it cost, when, and by which meter; each figure with coverage."""
+
+from datetime import date
+from typing import Any
+
+import streamlit as st
+
+from dashboard.screens import Visit, months
+from dashboard.widgets import charts
+from dashboard.widgets.figures import change, number, share
+
+WHOLE = 0.98  # a day with less data than this is drawn pale
+Month = dict[str, Any]
+TABLE_WIDTHS = (5, 3)
+
+
+def show(visit: Visit) -> None:
+    """Draw the screen."""
+    site = visit.get("site")
+    if site is None:
+        return
+    head, pick, pdf, excel = st.columns([5, 2, 1.4, 1.2], vertical_alignment="bottom")
+    head.subheader(visit.t("energy-title", site=visit.pick(site["name"])))
+    month = pick.selectbox(visit.t("month"), months.recent(visit, site["time_zone"]), label_visibility="collapsed")
+    report = visit.get("energy/month", month=month)
+    if report is None:
+        st.info(visit.t("no-energy", month=month))
+        return
+    months.downloads(visit, month, pdf, excel)
+    head.caption(f"{month} · {visit.t('month-open' if report['month_open'] else 'month-closed')}")
+    _figures(visit, report)
+    left, right = st.columns(TABLE_WIDTHS)
+    with left.container(border=True):
+        _days(visit, report)
+    with right.container(border=True):
+        _bands(visit, report)
+    left, right = st.columns(TABLE_WIDTHS)
+    with left.container(border=True):
+        _meters(visit, report)
+    with right.container(border=True):
+        _hours(visit, report)
+
+
+def _figures(visit: Visit, report: Month) -> None:
+    total, cost = report["total_kwh"], report["cost"]
+    against = change(total, report["previous_kwh"])
+    known = [kw for kw in report["hours"] if kw is not None]
+    boxes = st.columns(4)
+    boxes[0].metric(
+        visit.t("electricity"), f"{number(total)} kWh", border=True,
+        delta=f"{visit.t('vs-month')} {against}" if against else visit.t("no-comparison"),
+        delta_color="off", delta_arrow="off",
+    )  # fmt: skip
+    price = cost / total if cost is not None and total else None
+    average = visit.t("average-price", price=number(price, 3), currency=report["currency"])
+    boxes[1].metric(
+        visit.t("cost"), f"{number(cost)} {report['currency']}" if cost is not None else "?",
+        border=True, delta=average if price else visit.t("no-tariff"),
+        delta_color="off", delta_arrow="off",
+    )  # fmt: skip
+    peak = report.get("peak")
+    boxes[2].metric(
+        visit.t("peak-demand" if peak else "mean-load"),
+        f"{number(peak['kw'] if peak else sum(known) / len(known) if known else None)} kW",
+        border=True, delta=visit.t("load-by-hour-what"), delta_color="off", delta_arrow="off",
+    )  # fmt: skip
+    boxes[3].metric(
+        visit.t("coverage"), share(report["coverage"]), border=True,
+        delta=visit.t("coverage-what"), delta_color="off", delta_arrow="off",
+    )  # fmt: skip
+
+
+def _days(visit: Visit, report: Month) -> None:
+    _title(visit.t("daily-use"), visit.t("daily-use-what"))
+    label = visit.t("day")
+    rows = [
+        {label: day_of(day["day"]), "kWh": day["kwh"], "whole": (day["coverage"] or 0) >= WHOLE}
+        for day in report["days"]
+    ]
+    charts.bars(rows, x=label, y="kWh", whole="whole")
+
+
+def day_of(day: str | int) -> int:
+    """Return the day of the month of "2026-10-14", or of 14."""
+    return date.fromisoformat(day).day if isinstance(day, str) and "-" in day else int(day)
+
+
+def _hours(visit: Visit, report: Month) -> None:
+    _title(visit.t("load-by-hour"), visit.t("load-by-hour-what"))
+    label = visit.t("hour")
+    rows = [{label: hour, "kW": kw} for hour, kw in enumerate(report["hours"])]
+    charts.curve(rows, x=label, y="kW", unit="kW")
+
+
+def _bands(visit: Visit, report: Month) -> None:
+    tariff = report["tariff"]
+    named = visit.t("no-tariff")
+    if tariff:
+        name = visit.pick(tariff["name"])
+        named = visit.t("tariff-named", name=name, version=tariff["version"])
+    _title(visit.t("time-of-use"), named)
+    total = sum(band["kwh"] for band in report["bands"]) or 1
+    for band in report["bands"]:
+        cost = "" if band["cost"] is None else f" · {number(band['cost'])} {report['currency']}"
+        part = band["kwh"] / total
+        text = f"**{visit.pick(band['name'])}** {number(band['kwh'])} kWh · {share(part)}{cost}"
+        st.progress(min(1.0, part), text=text)
+
+
+def _meters(visit: Visit, report: Month) -> None:
+    _title(visit.t("meters"), "")
+    total = report["total_kwh"] or 1
+    rows = [
+        {
+            visit.t("meter"): ("\u3000" * (meter["parent"] is not None)) + visit.pick(meter["name"]),
+            "kWh": number(meter["kwh"]),
+            visit.t("energy-share"): share(meter["kwh"] / total if meter["kwh"] else None),
+            visit.t("coverage"): (meter["coverage"] or 0) * 100,
+        }
+        for meter in report["meters"]
+    ]
+    bar = st.column_config.ProgressColumn(format="%.1f%%", min_value=0, max_value=100)
+    config = {visit.t("coverage"): bar}
+    st.dataframe(rows, hide_index=True, width="stretch", height=360, column_config=config)
+
+
+def _title(text: str, meta: str) -> None:
+    st.markdown(f"**{text}** :gray[{meta}]" if meta else f"**{text}**")

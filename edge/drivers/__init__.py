@@ -1,0 +1,1 @@
+"""How the edge talks to devices."""

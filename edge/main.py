@@ -1,0 +1,108 @@
+"""The edge program: polls the devices of one edge of the site and publishes what they say."""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import signal
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import uvloop
+
+from adapters import log as logs
+from adapters.mqtt import Mqtt, Will
+from adapters.system_clock import SystemClock
+from edge.agent import Agent, Means
+from edge.plan import PERIODS_S
+from edge.publish import Self
+from watchkeeper import site, wire
+from watchkeeper.bus import Bus
+from watchkeeper.clock import unix_ms
+from watchkeeper.settings import Settings
+from watchkeeper.wire import State
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, edge: str) -> int:
+    """Run the edge until SIGTERM or SIGINT; return 0.
+
+    Raises ConfigError: the site file, a profile, or the edge's name does not make sense.
+    """
+    logs.start()
+    plant = site.load(settings.site_file(), settings.catalog_folder() / "profiles")
+    described = plant.edge(edge)
+    points = site.born(plant.points(described))
+    me = Self(
+        plant.site.site.id,
+        edge,
+        secrets.token_hex(4),
+        _software(),
+        config_hash(settings.site_file()),
+        points,
+        wire.birth_hash(points),
+    )
+    means = Means(
+        SystemClock(),
+        lambda: secrets.randbits(74),
+        lambda: secrets.token_hex(4),
+        settings.data / "edge" / edge,
+        PERIODS_S,
+    )
+    uvloop.run(_main(settings, lambda buses: Agent(plant, described, me, means, buses), me, means))
+    return 0
+
+
+def config_hash(site_file: Path) -> str:
+    """Return the 16 hex digits that name the site file the edge runs on."""
+    return hashlib.sha256(site_file.read_bytes()).hexdigest()[:16]
+
+
+def _software() -> str:
+    try:
+        return version("watchkeeper")
+    except PackageNotFoundError:
+        return "checkout"
+
+
+async def _main(
+    settings: Settings, agent: Callable[[tuple[Bus, Bus]], Agent], me: Self, means: Means
+) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    buses = (_bus(settings, me, means, "", loop), _bus(settings, me, means, ".data", loop))
+    log.info(
+        "edge starts",
+        extra={"edge": me.edge, "points": len(me.points), "birth": me.birth, "boot": me.boot},
+    )
+    try:
+        await agent(buses).run(stop)
+    finally:
+        for bus in buses:
+            await loop.run_in_executor(None, bus.close)
+    log.info("edge stopped", extra={"edge": me.edge})
+
+
+def _bus(
+    settings: Settings, me: Self, means: Means, tail: str, loop: asyncio.AbstractEventLoop
+) -> Mqtt:
+    mqtt = settings.mqtt
+
+    def will(connection: int) -> Will:
+        state = State("lost", me.boot, connection, unix_ms(means.clock.now()))
+        return me.up("state"), wire.encode(state), True
+
+    return Mqtt(
+        mqtt.host,
+        mqtt.port,
+        me.edge + tail,
+        username=mqtt.username or me.edge,
+        password=mqtt.password.get_secret_value() if mqtt.password else None,
+        will=None if tail else will,
+        protocol=mqtt.protocol,
+        keepalive_s=mqtt.keepalive_s,
+        loop=loop,
+    )

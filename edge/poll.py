@@ -1,0 +1,270 @@
+"""Polling of one bus: who is asked next, and what an answer, a refusal or a silence means.
+
+Life-safety blocks go first. A unit that is silent is left alone for a growing while, so that it
+costs the others of its bus less than one time-out in each of these whiles.
+"""
+
+import asyncio
+import heapq
+import logging
+import random
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from edge import plan
+from edge.channel import Channel, Out
+from edge.decode import ratio
+from edge.drivers.modbus import Line, LineDown, NoAnswer, Refused, Request, request
+from edge.lanes import Kind
+from watchkeeper.clock import Clock, unix_ms
+from watchkeeper.ids import UnitId
+from watchkeeper.profile import Point, Profile, Rate
+from watchkeeper.quality import Quality
+from watchkeeper.site import Unit
+
+# Points are NO_ANSWER after two misses in a row and two seconds: a lost packet or a device that
+# hangs up and comes back is no fault.
+SILENT: Final = 2
+SILENT_S: Final = 2.0
+FIRST_REST_S: Final = 1.0
+LONGEST_REST_S: Final = 60.0
+LONGEST_LIFE_SAFETY_REST_S: Final = 10.0
+REFUSED_AGAIN_S: Final = 60.0  # a point the device does not have is asked for this often
+_NOT_THERE: Final = frozenset({2, 3})  # Modbus exceptions that are about the registers asked for
+# How much later than it should be a block may get before it overtakes those of a faster rate.
+_LEAD_S: Final[dict[Rate, float]] = {"life_safety": 10.0, "normal": 5.0, "slow": 0.0}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class PolledUnit:
+    """A unit and how it has answered."""
+
+    unit: Unit
+    profile: Profile
+    points: Sequence[Point]
+    aliases: Sequence[int]  # of the points
+    seen: float  # tick of the last good answer
+    longest_rest_s: float
+    misses: int = 0  # in a row
+    silent: bool = False  # its points are NO_ANSWER
+    resume: float = 0.0  # tick before which it is not asked
+    channels: list[Channel] = field(default_factory=list)
+
+    def missed(self, tick: float) -> bool:
+        """Count a miss; True: its points have no value any more."""
+        self.misses += 1
+        return self.misses >= SILENT and tick - self.seen >= SILENT_S
+
+    def rest(self, tick: float) -> None:
+        """Leave it alone, longer with each miss."""
+        self.resume = tick + min(
+            FIRST_REST_S * 2.0 ** min(self.misses - 1, 10), self.longest_rest_s
+        )
+
+
+@dataclass(slots=True, eq=False)
+class _Job:
+    """A block on the schedule."""
+
+    unit: PolledUnit
+    channel: Channel
+    request: Request
+    period_s: float
+    due: float
+
+
+class Poller:
+    """The owner of one bus."""
+
+    def __init__(
+        self,
+        line: Line,
+        clock: Clock,
+        out: Out,
+        new_id: Callable[[int, Kind], str],
+        *,
+        periods_s: Mapping[Rate, float] = plan.PERIODS_S,
+        synchronised: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Prepare; add units, then run.
+
+        Args:
+            line: Its connection.
+            clock: The clock.
+            out: Where reports go.
+            new_id: Names events.
+            periods_s: Seconds from read to read, by rate.
+            synchronised: Whether the clock tells the right time.
+        """
+        self._line, self._clock, self._out, self._new_id = line, clock, out, new_id
+        self._periods_s, self._synchronised = periods_s, synchronised
+        self.units: list[PolledUnit] = []
+        self.beat = clock.tick()  # tick of the last step: the loop is alive
+        self.reads = 0
+        self._line_rest_s = FIRST_REST_S
+        self._line_said = ""
+        self._waiting: list[tuple[float, int, _Job]] = []  # by when due
+        self._ready: list[tuple[float, int, _Job]] = []  # due, by how urgent
+        self._number = 0
+
+    def add(self, unit: Unit, profile: Profile, aliases: Sequence[int]) -> None:
+        """Poll a unit; `aliases` are those of the profile's points."""
+        safety = any(point.point_class == "life_safety" for point in profile.points)
+        polled = PolledUnit(
+            unit,
+            profile,
+            profile.points,
+            aliases,
+            self._clock.tick(),
+            LONGEST_LIFE_SAFETY_REST_S if safety else LONGEST_REST_S,
+        )
+        self.units.append(polled)
+        for block in plan.blocks(profile.points, profile.modbus):
+            self._schedule(polled, block, self._clock.tick())
+
+    def channels(self) -> Iterable[Channel]:
+        """Return every block that is polled."""
+        return (channel for unit in self.units for channel in unit.channels)
+
+    def ages(self) -> dict[str, float]:
+        """Return seconds since each unit's last good answer."""
+        now = self._clock.tick()
+        return {UnitId(unit.unit.id): round(now - unit.seen, 1) for unit in self.units}
+
+    async def run(self) -> None:
+        """Poll until cancelled; a fault of ours costs one block one second, not the bus."""
+        task = asyncio.current_task()
+        try:
+            # wait_for of 3.11 loses a cancellation that meets an answer; the count does not.
+            while not (task and task.cancelling()):
+                job = self._next()
+                if job is None:
+                    await self._pause()
+                    continue
+                try:
+                    await self._read(job)
+                except Exception:
+                    log.exception("poll failed", extra={"unit": job.unit.unit.id})
+                    job.due = self._clock.tick() + 1.0
+                self._wait(job)
+        finally:
+            self._line.close()
+
+    def _schedule(self, unit: PolledUnit, block: plan.Block, due: float) -> None:
+        channel = Channel(
+            block,
+            unit.points,
+            unit.aliases,
+            unit.profile.modbus,
+            ratio(unit.unit.ct),
+            self._new_id,
+        )
+        unit.channels.append(channel)
+        asked = request(unit.unit.unit, block, unit.profile.modbus.timeout_s)
+        self._wait(_Job(unit, channel, asked, self._periods_s[block.rate], due))
+
+    def _wait(self, job: _Job) -> None:
+        if job.period_s != float("inf"):
+            self._number += 1
+            heapq.heappush(self._waiting, (job.due, self._number, job))
+
+    def _next(self) -> _Job | None:
+        """Return the most urgent block that is due."""
+        now = self.beat = self._clock.tick()
+        while self._waiting and self._waiting[0][0] <= now:
+            due, number, job = heapq.heappop(self._waiting)
+            heapq.heappush(self._ready, (due - _LEAD_S[job.channel.block.rate], number, job))
+        return heapq.heappop(self._ready)[2] if self._ready else None
+
+    async def _pause(self) -> None:
+        now = self._clock.tick()
+        due = self._waiting[0][0] if self._waiting else now + 1.0
+        await asyncio.sleep(min(max(due - now, 0.0), 1.0))
+
+    async def _read(self, job: _Job) -> None:
+        unit = job.unit
+        if unit.resume > self._clock.tick():
+            job.due = unit.resume
+            return
+        try:
+            data = await self._line.read(job.request)
+        except Refused as refused:
+            self._refused(job, refused.code)
+        except NoAnswer as why:
+            self._missed(unit, str(why))
+            job.due = unit.resume
+        except LineDown as why:
+            await self._line_down(str(why))
+            job.due = self._clock.tick()
+        else:
+            self._answered(job, data)
+
+    def _answered(self, job: _Job, data: bytes) -> None:
+        unit, now = job.unit, self._clock.tick()
+        self.reads += 1
+        job.due = max(job.due + job.period_s, now)
+        self._good(unit, now)
+        job.channel.answered(
+            unix_ms(self._clock.now()), data, self._out, synchronised=self._synchronised()
+        )
+
+    def _good(self, unit: PolledUnit, now: float) -> None:
+        if unit.silent:
+            unit.silent = False
+            log.info("unit answers again", extra={"unit": unit.unit.id})
+        if self._line_said:
+            log.info("bus is back", extra={"bus": self._line_said})
+            self._line_said = ""
+        unit.misses, unit.seen, self._line_rest_s = 0, now, FIRST_REST_S
+
+    def _missed(self, unit: PolledUnit, why: str) -> None:
+        now = self._clock.tick()
+        silent = unit.missed(now)
+        unit.rest(now)
+        if silent:
+            self._silent(unit, why)
+
+    def _silent(self, unit: PolledUnit, why: str) -> None:
+        if not unit.silent:
+            unit.silent = True
+            log.warning("unit does not answer", extra={"unit": unit.unit.id, "why": why})
+        self._fail(unit.channels, Quality.NO_ANSWER)
+
+    async def _line_down(self, where: str) -> None:
+        """All units of the bus are missed; wait a jittered while before connecting again."""
+        now = self._clock.tick()
+        for unit in self.units:
+            if unit.missed(now):
+                unit.silent = True
+                self._fail(unit.channels, Quality.NO_ANSWER)
+        if not self._line_said:
+            log.warning("bus does not answer", extra={"bus": where})
+            self._line_said = where
+        rest = self._line_rest_s * (0.5 + random.random() / 2)  # noqa: S311 - spreads reconnects
+        self._line_rest_s = min(2 * self._line_rest_s, LONGEST_LIFE_SAFETY_REST_S)
+        end = self._clock.tick() + rest
+        while (left := end - self._clock.tick()) > 0:
+            self.beat = self._clock.tick()
+            await asyncio.sleep(min(left, 1.0))
+
+    def _refused(self, job: _Job, code: int) -> None:
+        """Find the registers the device does not have by halving; ask for those rarely."""
+        unit, now = job.unit, self._clock.tick()
+        self._good(unit, now)
+        parts = plan.halves(job.channel.block, unit.points) if code in _NOT_THERE else []
+        if not parts:
+            self._fail([job.channel], Quality.REFUSED)
+            job.due = now + (REFUSED_AGAIN_S if code in _NOT_THERE else max(job.period_s, 1.0))
+            return
+        unit.channels.remove(job.channel)
+        job.period_s = float("inf")  # off the schedule: its parts take its place
+        for block in parts:
+            self._schedule(unit, block, now)
+
+    def _fail(self, channels: Iterable[Channel], quality: Quality) -> None:
+        at = unix_ms(self._clock.now())
+        for channel in channels:
+            channel.failed(at, quality, self._out)

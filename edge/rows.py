@@ -1,0 +1,77 @@
+"""What a journal keeps: a message of the wire without its head, which is known only when it leaves.
+
+The head (journal, sequence, birth, mode) is written at sending, so a reading is encoded once in its
+life however often its batch is sent again.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from watchkeeper import wire
+from watchkeeper.batch import Batch, Floats
+from watchkeeper.wire import Event, Mode
+
+BATCH: Final = 500  # readings in a message
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a journal; `q` is 0 until it is committed."""
+
+    q: int
+    birth: str  # hash of the birth its aliases belong to
+    mode: str  # data: "live" or "back"; event: its class
+    at: int  # Unix ms of its newest reading
+    tail: bytes  # the message behind its head
+
+
+def data_rows(batch: Batch, birth: str, *, mode: Mode, synchronised: bool) -> Iterator[Row]:
+    """Yield rows of at most 500 readings each, ascending in time."""
+    if len(batch) and not bool((batch.at[1:] >= batch.at[:-1]).all()):
+        batch = batch.take(np.argsort(batch.at, kind="stable"))
+    head = len(_head("", 0, birth)) + len('"m":"back",')
+    for start in range(0, len(batch), BATCH):
+        part = Batch(
+            batch.series[start : start + BATCH],
+            batch.at[start : start + BATCH],
+            batch.value[start : start + BATCH],
+            batch.quality[start : start + BATCH],
+        )
+        message = wire.data(
+            part, journal="", sequence=0, birth=birth, mode="back", synchronised=synchronised
+        )
+        yield Row(0, birth, mode, int(part.at[-1]), wire.encode(message)[head:])
+
+
+def event_row(event: Event, birth: str) -> Row:
+    """Return the row of an event."""
+    head = len(_head("", 0, event.birth))
+    return Row(0, birth, event.kind, event.at, wire.encode(event)[head:])
+
+
+def data_message(journal: str, row: Row, mode: Mode) -> bytes:
+    """Return the message of a data row."""
+    return _head(journal, row.q, row.birth) + f'"m":"{mode}",'.encode() + row.tail
+
+
+def event_message(journal: str, row: Row) -> bytes:
+    """Return the message of an event row."""
+    return _head(journal, row.q, row.birth) + row.tail
+
+
+def _head(journal: str, q: int, birth: str) -> bytes:
+    return f'{{"j":"{journal}","q":{q},"h":"{birth}",'.encode()
+
+
+def rounded(values: Floats, steps: Floats) -> Floats:
+    """Return values in whole steps of 1/`steps`: 23.7 leaves as 23.7, not 23.700000762939453.
+
+    A step is a thousandth of what is shown to people. Values too large for it stay as they are.
+    """
+    scaled = values * steps
+    near = np.rint(scaled) / steps
+    exact: Floats = np.where(np.abs(scaled) < 2.0**52, near, values)
+    return exact

@@ -1,0 +1,1 @@
+"""From the broker to history: validate, explain, check time, write, acknowledge."""

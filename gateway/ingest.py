@@ -1,0 +1,215 @@
+"""The way of a batch: validate, explain by its birth, check its times, write, acknowledge.
+
+One call of `take` a message, one of `commit` a group of them; no threads, no waiting (loop.py).
+Nothing is acknowledged before the store has it. A bad reading is put aside with its reason and its
+batch is acknowledged; only a batch that cannot be read is refused.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import msgspec
+import numpy as np
+
+from gateway.births import Births, Numbers
+from watchkeeper import wire
+from watchkeeper.batch import Batch, Flags
+from watchkeeper.clock import Clock, unix_ms
+from watchkeeper.history import History, Quarantined
+from watchkeeper.quality import FIRST_BAD
+from watchkeeper.topics import Up, down, parse_up
+
+FUTURE_MS: Final = 5 * 60_000  # an edge's clock may be ahead by this much
+KEPT_MS: Final = 5 * 366 * 86_400_000  # older than any history we keep: a clock that was reset
+ASK_AGAIN_S: Final = 5.0  # between two questions for the same birth
+
+Publish: TypeAlias = Callable[[str, bytes], bool]
+Journal: TypeAlias = tuple[str, str, str]  # site, edge, journal
+
+log = logging.getLogger(__name__)
+
+
+class _Named(msgspec.Struct):
+    """What even an unreadable batch may still say: which one it is."""
+
+    j: str
+    q: int
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+@dataclass(slots=True)
+class _Group:
+    """What is written and acknowledged together."""
+
+    parts: list[Batch] = field(default_factory=list)
+    aside: list[Quarantined] = field(default_factory=list)
+    ok: dict[Journal, list[int]] = field(default_factory=dict)
+    bad: dict[Journal, list[tuple[int, str]]] = field(default_factory=dict)
+    readings: int = 0
+
+
+class Ingest:
+    """Batches in, committed readings and acknowledgements out."""
+
+    def __init__(self, history: History, publish: Publish, clock: Clock) -> None:
+        self._history, self._publish, self._clock = history, publish, clock
+        self._births = Births()
+        self._group = _Group()
+        self._asked: dict[tuple[str, str, str], float] = {}
+        self.counts = {
+            "readings": 0,
+            "batches": 0,
+            "quarantined": 0,
+            "refused": 0,
+            "unexplained": 0,
+        }
+
+    @property
+    def waiting(self) -> int:
+        """Return how many readings the next commit holds."""
+        return self._group.readings
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """Take a birth or a batch. Raises Unreachable: nothing was taken, try again."""
+        up = parse_up(topic)
+        if up is None:
+            return
+        if up.lane in {"birth", "oldbirth"}:
+            self._take_birth(up, payload)
+        elif up.lane == "data":
+            self._take_data(up, payload)
+
+    def commit(self) -> None:
+        """Write the group, then acknowledge it. Raises Unreachable: nothing is acknowledged."""
+        group = self._group
+        if group.parts:
+            self._history.write(Batch.joined(group.parts))
+        if group.aside:
+            self._history.quarantine(group.aside)
+        self._group = _Group()
+        self.counts["readings"] += sum(map(len, group.parts))
+        for journal in group.ok.keys() | group.bad.keys():
+            self._acknowledge(journal, group.ok.get(journal, []), group.bad.get(journal, []))
+
+    def forget(self) -> None:
+        """Drop the group without an acknowledgement."""
+        self._group = _Group()
+
+    def _take_birth(self, up: Up, payload: bytes) -> None:
+        if not payload:
+            return  # a retained birth that was cleared
+        try:
+            self._births.take(up.site, up.edge, wire.decode_birth(payload))
+        except (msgspec.DecodeError, ValueError) as error:
+            log.warning("a birth cannot be read", extra={"edge": up.edge, "why": str(error)})
+            self._put_aside(up, "unreadable", payload)
+
+    def _take_data(self, up: Up, payload: bytes) -> None:
+        try:
+            message, batch = _read(payload)
+        except (msgspec.DecodeError, ValueError) as error:
+            self._refuse(up, payload, str(error))
+            return
+        numbers = self._births.numbers((up.site, up.edge, message.birth), self._history.series)
+        if numbers is None:
+            self._ask(up, message.birth)
+            return
+        batch = self._checked(up, message, batch, numbers)
+        self._group.parts.append(batch)
+        self._group.readings += len(batch)
+        self._group.ok.setdefault((up.site, up.edge, message.journal), []).append(message.sequence)
+        self.counts["batches"] += 1
+
+    def _checked(self, up: Up, message: wire.Data, batch: Batch, numbers: Numbers) -> Batch:
+        """Return what can be stored, by series number; put aside the rest."""
+        now = unix_ms(self._clock.now())
+        inside = batch.series < len(numbers)
+        if not len(numbers):
+            numbers = np.full(1, -1, np.int64)
+        series = numbers[np.where(inside, batch.series, 0)]
+        unknown = ~inside | (series < 0)
+        timely = (batch.at <= now + FUTURE_MS) & (batch.at >= now - KEPT_MS)
+        real = np.isfinite(batch.value) | (batch.quality >= FIRST_BAD)
+        good = timely & real & ~unknown
+        found = Batch(series.astype(np.uint32), batch.at, batch.value, batch.quality)
+        if good.all():
+            return found
+        for reason, wrong in (
+            ("alias", unknown),
+            ("value", ~real & ~unknown),
+            ("time", ~timely & real & ~unknown),
+        ):
+            if wrong.any():
+                self._put_aside(up, reason, _as_json(message, batch, wrong), int(wrong.sum()))
+        return found.take(good)
+
+    def _refuse(self, up: Up, payload: bytes, why: str) -> None:
+        """Put a whole batch aside; tell its edge when it still says which one it is."""
+        self._put_aside(up, "unreadable", payload)
+        self.counts["refused"] += 1
+        log.warning("a batch cannot be read", extra={"edge": up.edge, "why": why})
+        try:
+            named = _decode_named(payload)
+        except msgspec.DecodeError:
+            return
+        journal = (up.site, up.edge, named.j)
+        self._group.bad.setdefault(journal, []).append((named.q, "unreadable"))
+
+    def _put_aside(self, up: Up, reason: str, payload: bytes, readings: int = 1) -> None:
+        now = unix_ms(self._clock.now())
+        self._group.aside.append(Quarantined(now, f"{up.site}/{up.edge}", reason, payload))
+        self.counts["quarantined"] += readings
+
+    def _ask(self, up: Up, birth: str) -> None:
+        """Ask the edge what a hash means; its batch stays unacknowledged and comes again."""
+        self.counts["unexplained"] += 1
+        key, now = (up.site, up.edge, birth), self._clock.tick()
+        if now - self._asked.get(key, -ASK_AGAIN_S) < ASK_AGAIN_S:
+            return
+        self._asked = {old: at for old, at in self._asked.items() if now - at < ASK_AGAIN_S}
+        self._asked[key] = now
+        self._publish(down(up.site, up.edge, "birth"), wire.encode(wire.AskBirth(birth)))
+
+    def _acknowledge(self, journal: Journal, ok: list[int], bad: list[tuple[int, str]]) -> None:
+        site, edge, name = journal
+        ack = wire.Ack("data", name, ranges(ok), bad)
+        self._publish(down(site, edge, "ack"), wire.encode(ack))
+
+
+def _read(payload: bytes) -> tuple[wire.Data, Batch]:
+    message = wire.decode_data(payload)
+    if message.version != wire.VERSION:
+        raise ValueError(f"version {message.version}")
+    return message, wire.columns(message)
+
+
+def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Return the numbers as ascending ranges, both ends inclusive."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][1] + 1:
+            found[-1] = (found[-1][0], number)
+        else:
+            found.append((number, number))
+    return found
+
+
+def _as_json(message: wire.Data, batch: Batch, chosen: Flags) -> bytes:
+    """Return the chosen readings as a person would want to find them."""
+    own = batch.take(chosen)
+    rows = zip(
+        own.series.tolist(), own.at.tolist(), map(repr, own.value.tolist()), own.quality.tolist(),
+        strict=True,
+    )  # fmt: skip
+    return msgspec.json.encode(
+        {
+            "j": message.journal,
+            "q": message.sequence,
+            "h": message.birth,
+            "alias, time, value, quality": list(rows),
+        }
+    )

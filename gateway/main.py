@@ -1,0 +1,99 @@
+"""The gateway: from the broker's data lane into the history store, acknowledging what is stored."""
+
+import logging
+import secrets
+import signal
+from threading import Event
+from typing import Final
+
+from adapters.history import open_history
+from adapters.mqtt import Mqtt
+from adapters.system_clock import SystemClock
+from gateway.ingest import Ingest
+from gateway.loop import Loop
+from gateway.presence import Presence
+from watchkeeper import documents, ids
+from watchkeeper.bus import Bus
+from watchkeeper.clock import Clock, unix_ms
+from watchkeeper.errors import ConfigError
+from watchkeeper.history import History
+from watchkeeper.settings import Settings
+from watchkeeper.site import SCHEMA, Site
+from watchkeeper.topics import all_up
+
+STATE_S: Final = 10.0
+LISTEN_S: Final = 0.5  # for the retained states of other gateways, once connected
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, name: str) -> int:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises ConfigError: another gateway serves this broker or writes this store.
+    """
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    clock = SystemClock()
+    site = documents.read(settings.site_file(), Site, SCHEMA).site.id
+    history = open_history(settings, site, clock, writable=True)
+    try:
+        presence = Presence(name, ids.uuid7(unix_ms(clock.now()), secrets.randbits(74)), clock)
+        bus = _connected(settings, f"gateway-{name}", presence)
+        try:
+            serve(bus, history, presence, clock, site=site, stop=stop)
+        finally:
+            bus.close()
+    finally:
+        history.close()
+    return 0
+
+
+def _connected(settings: Settings, client_id: str, presence: Presence) -> Mqtt:
+    mqtt = settings.mqtt
+    return Mqtt(
+        mqtt.host,
+        mqtt.port,
+        client_id,
+        username=mqtt.username,
+        password=mqtt.password.get_secret_value() if mqtt.password else None,
+        will=presence.will,
+        protocol=mqtt.protocol,
+        keepalive_s=mqtt.keepalive_s,
+    )
+
+
+def serve(
+    bus: Bus, history: History, presence: Presence, clock: Clock, *, site: str, stop: Event
+) -> None:
+    """Store what edges of the site send until `stop` is set.
+
+    Raises ConfigError: another gateway is online on this broker.
+    """
+    # Without shared subscriptions (the embedded broker has none that work) each gateway gets
+    # everything: two would do all work twice and, with the embedded store, fight over its file.
+    connected = Event()
+    presence.listen(bus)
+    bus.on_connect(connected.set)
+    while not connected.wait(0.2):
+        if stop.is_set():
+            return
+    stop.wait(LISTEN_S)
+    if rival := presence.rival():
+        raise ConfigError(
+            where="gateway", what=f"gateway `{rival}` serves this broker", fix="stop one of the two"
+        )
+    loop = Loop(Ingest(history, bus.publish, clock), clock)
+    loop.start()
+    bus.subscribe(all_up("birth", site), loop.receive_birth)
+    bus.subscribe(all_up("oldbirth", site), loop.receive_birth)
+    bus.subscribe(all_up("data", site), loop.receive)
+    bus.on_connect(lambda: presence.tell(bus, loop.health()))
+    log.info("gateway serves", extra={"site": site})
+    try:
+        while not stop.wait(STATE_S):
+            presence.tell(bus, loop.health())
+    finally:
+        loop.close()
+        presence.leave(bus)

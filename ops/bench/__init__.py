@@ -1,0 +1,1 @@
+"""Benchmarks of the whole product; each row holds a figure against its bar."""

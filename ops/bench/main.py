@@ -1,0 +1,36 @@
+"""`watchkeeper bench NAME`: measure a figure and hold it against its bar."""
+
+import argparse
+import json
+import platform
+from importlib import import_module
+from pathlib import Path
+
+from ops.bench.figure import Figure
+from watchkeeper.settings import Settings
+
+BENCHES = {"alarm": "ops.bench.alarm"}
+
+
+def arguments(parser: argparse.ArgumentParser, _: str) -> None:
+    """Add the options of this command."""
+    parser.add_argument("name", choices=sorted(BENCHES))
+    parser.add_argument("--short", action="store_true", help="at most 60 s")
+    parser.add_argument("--smoke", action="store_true", help="10 s: it runs and loses nothing")
+    parser.add_argument("--json", type=Path, help="write the rows to this file")
+    parser.add_argument("--port-base", type=int, default=28500, help="where its own demo listens")
+
+
+def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
+    """Run one benchmark; return 0 only when every bar holds (with --smoke: when it ran)."""
+    figures: list[Figure] = import_module(BENCHES[options.name]).measure(settings, options)
+    print(f"{platform.machine()}, Python {platform.python_version()}")
+    for figure in figures:
+        bar = f"{figure.relation} {figure.bar:g}" if figure.bar is not None else "-"
+        value = f"{figure.value:>10,.1f} {figure.unit}"
+        mark = "ok  " if figure.ok else "MISS"
+        print(f"{mark} {figure.name:28} {value}  bar {bar}  {figure.load}")
+    if options.json is not None:
+        rows = [figure.row() for figure in figures]
+        options.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    return 0 if options.smoke or all(figure.ok for figure in figures) else 1

@@ -1,0 +1,87 @@
+"""The watchkeeper command.
+
+Programs are imported when they are asked for: an edge box has no FastAPI.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+from watchkeeper import settings as configuration
+from watchkeeper.errors import ConfigError, WatchkeeperError
+from watchkeeper.settings import Settings
+
+# command -> (module with `arguments(parser)` and `run(settings, options) -> int`, one line of help)
+COMMANDS = {
+    "demo": ("ops.demo", "start everything with a simulated building and show what happens"),
+    "broker": ("ops.one", "run the embedded MQTT broker"),
+    "edge": ("ops.one", "run one edge agent"),
+    "gateway": ("ops.one", "run the gateway between broker and history store"),
+    "server": ("ops.one", "run alarms, dispatch, emergency, energy and the API"),
+    "dashboard": ("ops.one", "run the operations view"),
+    "simulate": ("ops.one", "run the simulated devices of a site"),
+    "doctor": ("ops.doctor", "check configuration, ports, broker and store; say how to mend them"),
+    "catalog": ("ops.catalog", "check catalog files: file:line: what (fix)"),
+    "account": ("ops.account", "add an account"),
+    "bench": ("ops.bench.main", "measure a figure and hold it against its bar"),
+}
+
+
+def parser_for(command: str) -> argparse.ArgumentParser:
+    """Return the parser of one command, with the options all of them share."""
+    module, help_ = COMMANDS[command]
+    parser = argparse.ArgumentParser(prog=f"watchkeeper {command}", description=help_)
+    parser.add_argument("--config", type=Path, help="settings file (watchkeeper.toml)")
+    parser.add_argument("--data", type=Path, help="folder for everything that is stored")
+    parser.add_argument("--site", type=Path, help="site file, or the name of one of the catalog")
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    import_module(module).arguments(parser, command)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code: 2 for a mistake of the user, with what to do."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help"}:
+        print("usage: watchkeeper COMMAND [options]; watchkeeper COMMAND --help tells more\n")
+        for name, (_, help_) in COMMANDS.items():
+            print(f"  {name:10} {help_}")
+        return 0 if words else 2
+    command = words[0]
+    if command not in COMMANDS:
+        print(f"watchkeeper: no command `{command}` (use {', '.join(COMMANDS)})", file=sys.stderr)
+        return 2
+    options = parser_for(command).parse_args(words[1:])
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format=f"%(asctime)s %(levelname).1s {command} %(name)s: %(message)s",
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        code: int = import_module(COMMANDS[command][0]).run(_settings(options), options, command)
+    except ConfigError as error:
+        print(f"watchkeeper {command}: {error}", file=sys.stderr)
+        return 2
+    except WatchkeeperError as error:
+        print(f"watchkeeper {command}: {error.code} {error.facts}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    settings = configuration.load(options.config)
+    given = {
+        name: value
+        for name in ("data", "site")
+        if (value := getattr(options, name, None)) is not None
+    }
+    return settings.model_copy(update=given)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

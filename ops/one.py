@@ -1,0 +1,96 @@
+"""`watchkeeper broker|edge|gateway|server|dashboard|simulate`: one part in the foreground."""
+
+import argparse
+from pathlib import Path
+
+from watchkeeper import site
+from watchkeeper.settings import Settings
+
+
+def arguments(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add the options of this part."""
+    if command == "broker":
+        parser.add_argument(
+            "--render", type=Path, help="write the files of a mosquitto to this folder, then end"
+        )
+        parser.add_argument(
+            "--env", type=Path, default=Path(".env"), help="where passwords are kept and added"
+        )
+        parser.add_argument(
+            "--mounted-at", default="/mosquitto/config", help="the folder as mosquitto sees it"
+        )
+        parser.add_argument("--listen", default="", help="mosquitto's address; all by default")
+    if command == "edge":
+        parser.add_argument(
+            "--edge", default="", help="which edge of the site; the first if none is named"
+        )
+    if command == "gateway":
+        parser.add_argument("--name", default="gateway-1", help="its name on the broker")
+    if command == "server":
+        parser.add_argument(
+            "--demo", action="store_true", help="demonstration accounts and a visible mark"
+        )
+    if command == "simulate":
+        parser.add_argument("--seed", type=int, default=1, help="the same seed, the same building")
+        parser.add_argument("--lively", action="store_true", help="events and technicians")
+        parser.add_argument(
+            "--history", choices=["last-month"], help="import the past through the edge, then end"
+        )
+
+
+def run(settings: Settings, options: argparse.Namespace, command: str) -> int:
+    """Run the part until it is told to stop; return its exit code."""
+    match command:
+        case "broker" if options.render:
+            from ops import render  # noqa: PLC0415 - only what this part needs
+
+            return render.render(
+                settings,
+                options.render,
+                options.env,
+                mounted_at=options.mounted_at,
+                listen=options.listen,
+            )
+        case "broker":
+            from broker import main as broker  # noqa: PLC0415
+
+            return broker.run(settings)
+        case "edge":
+            from edge import main as edge  # noqa: PLC0415
+
+            return edge.run(settings, options.edge or _only_edge(settings))
+        case "gateway":
+            from gateway import main as gateway  # noqa: PLC0415
+
+            return gateway.run(settings, options.name)
+        case "server":
+            from server import main as server  # noqa: PLC0415
+
+            return server.run(settings, demo=options.demo)
+        case "dashboard":
+            from dashboard import main as dashboard  # noqa: PLC0415
+
+            return dashboard.run(settings)
+        case _:
+            return _simulate(settings, options)
+
+
+def _only_edge(settings: Settings) -> str:
+    """Return the first edge of the site, the only one of most."""
+    plant = site.load(settings.site_file(), settings.catalog_folder() / "profiles")
+    return plant.site.edges[0].id
+
+
+def _simulate(settings: Settings, options: argparse.Namespace) -> int:
+    if options.history:
+        from ops import past  # noqa: PLC0415
+
+        return past.run(settings, options.seed)
+    from simulators import main as simulators  # noqa: PLC0415
+
+    return simulators.run(
+        settings,
+        seed=options.seed,
+        story_port=settings.ports.simulators,
+        lively=options.lively,
+    )

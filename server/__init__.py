@@ -1,0 +1,1 @@
+"""Alarms, dispatch, emergency, energy and the API."""

@@ -1,0 +1,1 @@
+"""Alarms: rules as data, their states, and the life cycle of what they raise."""

@@ -1,0 +1,56 @@
+"""HTTP face of alarms."""
+
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Query
+
+from server.alarms import handlers, store
+from server.alarms.handlers import Here
+from server.alarms.model import Acknowledge, view
+from server.http import Do, SignedIn
+from server.unit import Unit
+from watchkeeper.ids import AlarmId, NewId
+
+MOST = 2_000  # alarms in one answer
+
+Follow = store.Follow
+
+
+def routes(do: Do, engine: sa.Engine, new_id: NewId) -> APIRouter:
+    """Return the routes under /alarms; `engine` is for reading."""
+    router = APIRouter(prefix="/alarms", tags=["alarms"])
+
+    @router.get("")
+    def alarms(
+        _: SignedIn,
+        *,
+        open_: Annotated[bool, Query(alias="open")] = True,
+        limit: Annotated[int, Query(ge=1, le=MOST)] = 200,
+    ) -> list[dict[str, Any]]:
+        """Return the open alarms, most urgent first; `open=false`: all, newest first."""
+        return shown(engine, only_open=open_, limit=limit)
+
+    @router.get("/{alarm}")
+    def one(alarm: AlarmId, _: SignedIn) -> dict[str, Any]:
+        """Return one alarm; 404 when there is none of this id."""
+        with engine.connect() as connection:
+            return view(store.one(connection, alarm))
+
+    @router.post("/{alarm}/acknowledge", status_code=204)
+    def acknowledge(alarm: AlarmId, user: SignedIn) -> None:
+        """Say: seen, mine. 409 with the state and who was first when it is no longer possible."""
+        command = Acknowledge(alarm, by=user.id)
+        do(lambda unit: handlers.acknowledge(command, here(unit, new_id)))
+
+    return router
+
+
+def shown(engine: sa.Engine, *, only_open: bool = True, limit: int = MOST) -> list[dict[str, Any]]:
+    """Return alarms as the API shows them; the snapshot of the stream too."""
+    return [view(alarm) for alarm in store.listed(engine, only_open=only_open, limit=limit)]
+
+
+def here(unit: Unit, new_id: NewId, follow: Follow = store.nobody) -> Here:
+    """Return what the handlers need within a unit of work; `follow` hears of rules that moved."""
+    return Here(store.SqlAlarms(unit, follow), unit.now, new_id)

@@ -1,0 +1,1 @@
+"""Emergency plans and their runs: signals confirmed, people called, steps followed."""

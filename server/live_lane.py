@@ -1,0 +1,143 @@
+"""The live data lane: rules on telemetry, and the newest values for screens.
+
+A batch is compared with the quiet bands in one vector operation; what is left is decided one by
+one. Backlog and imported history never ring: only live readings newer than the last of their point
+count.
+"""
+
+import logging
+from datetime import UTC, datetime
+from functools import partial
+from queue import Empty, Full, Queue
+from threading import Thread
+
+import msgspec
+import numpy as np
+
+from server.alarms import handlers
+from server.alarms.api import here
+from server.alarms.model import Sample, Watch
+from server.births import Births
+from server.latest import Latest
+from server.reactions import Sure
+from server.unit import Unit
+from server.watching import Watching
+from server.writer import Done, Turn
+from watchkeeper import topics, wire
+from watchkeeper.batch import Batch
+from watchkeeper.bus import Bus
+from watchkeeper.clock import Clock, unix_ms
+from watchkeeper.ids import EdgeId, NewId
+
+QUEUE = 5_000  # messages; when it is full the newest message is dropped, its values come again
+TRUST_MS = 60_000  # an edge's clock may be ahead by this
+
+log = logging.getLogger(__name__)
+
+
+class LiveLane:
+    """Receives on the bus's thread, decides on one of its own."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - composition
+        self,
+        site: str,
+        latest: Latest,
+        watching: Watching,
+        births: Births,
+        sure: Sure,
+        clock: Clock,
+        new_id: NewId,
+    ) -> None:
+        self._site, self._latest, self._watching, self._births = site, latest, watching, births
+        self._sure, self._clock, self._new_id = sure, clock, new_id
+        self._waiting: Queue[tuple[str, bytes] | None] = Queue(QUEUE)
+        self._thread = Thread(target=self._run, name="live lane", daemon=True)
+        self.dropped = 0  # messages since start
+
+    def listen(self, bus: Bus) -> None:
+        """Subscribe."""
+        for lane in ("birth", "oldbirth", "data"):
+            bus.subscribe(topics.all_up(lane, self._site), self._received)
+
+    def start(self) -> None:
+        """Begin to judge what waits."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop; what waits is forgotten, the gateway has it."""
+        while True:
+            try:
+                self._waiting.put_nowait(None)
+                break
+            except Full:
+                self._forget_one()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _forget_one(self) -> None:
+        try:
+            self._waiting.get_nowait()
+        except Empty:
+            return
+
+    def _received(self, topic: str, payload: bytes) -> None:
+        try:
+            self._waiting.put_nowait((topic, payload))
+        except Full:
+            self.dropped += 1
+            if self.dropped % QUEUE == 1:
+                log.warning("the live lane is behind: %d messages dropped", self.dropped)
+
+    def _run(self) -> None:
+        while (message := self._waiting.get()) is not None:
+            topic, payload = message
+            try:
+                self.take(topic, payload)
+            except (msgspec.DecodeError, ValueError) as error:
+                log.warning("unreadable message on %s: %s", topic, error)
+            except Exception:
+                log.exception("a message on %s could not be judged", topic)
+
+    def take(self, topic: str, payload: bytes) -> None:
+        """Judge one message. ValueError or msgspec.DecodeError: it cannot be read."""
+        source = topics.parse_up(topic)
+        if source is None:
+            return
+        if source.lane != "data":
+            self._births.take(source.edge, wire.decode_birth(payload))
+            return
+        message = wire.decode_data(payload)
+        if message.mode == "live":
+            self._live(source.edge, message)
+
+    def _live(self, edge: EdgeId, message: wire.Data) -> None:
+        slots = self._births.of(edge, message.birth)
+        if slots is None or not message.aliases:
+            return
+        batch = wire.columns(message)
+        if int(batch.series.max()) >= len(slots):
+            raise ValueError(f"an alias the birth {message.birth} does not have")
+        now = unix_ms(self._clock.now())
+        last = int(batch.at[-1])
+        wrong = not message.synchronised or last > now + TRUST_MS
+        at = batch.at + (now - last) if wrong else batch.at
+        batch = Batch(slots[batch.series].astype(np.uint32), at, batch.value, batch.quality)
+        newer = batch.take(self._latest.take(batch, now))
+        self._judge(newer.take(self._watching.restless(newer)))
+
+    def _judge(self, batch: Batch) -> None:
+        for slot, at, value in zip(
+            batch.series.tolist(), batch.at.tolist(), batch.value.tolist(), strict=True
+        ):
+            known = None if value != value else value  # noqa: PLR0124 - NaN
+            sample = Sample(datetime.fromtimestamp(at / 1000, UTC), known)
+            for watch in self._watching.judge(slot, sample):
+                turn = Turn.LIFE_SAFETY if watch.rule.handling == "life_safety" else Turn.EVENT
+                done = self._sure.do(partial(self._decide, watch, sample), turn)
+                done.add_done_callback(partial(self._landed, slot))
+
+    def _landed(self, slot: int, _: Done) -> None:
+        self._watching.landed(slot)
+
+    def _decide(self, watch: Watch, sample: Sample, unit: Unit) -> None:
+        handlers.observe(watch, sample, here(unit, self._new_id, self._watching.follow))

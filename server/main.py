@@ -1,0 +1,172 @@
+"""Start the server: open database, buses and store, and serve the API until told to stop."""
+
+import logging
+import secrets
+from collections.abc import Sequence
+from types import FrameType
+
+import uvicorn
+from typing_extensions import override
+
+from adapters import log as logs
+from adapters import secret
+from adapters.channels.mail import Mail
+from adapters.channels.webhook import Webhook
+from adapters.history import open_history
+from adapters.mqtt import Mqtt
+from adapters.report import excel, pdf
+from adapters.system_clock import SystemClock
+from server.compose import Outside, Server
+from server.migrate import upgrade
+from server.outward import Outward
+from server.parts import Printer
+from server.people import store as people
+from server.people.model import Person
+from server.sql import Engines, open_engines
+from server.state import State
+from watchkeeper import ids, site, texts
+from watchkeeper.channel import Channel
+from watchkeeper.clock import Clock, unix_ms
+from watchkeeper.documents import Text
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.history import History
+from watchkeeper.ids import NewId, PersonId
+from watchkeeper.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: Settings, *, demo: bool = False) -> int:
+    """Serve until SIGTERM or SIGINT; 0 when asked to stop, 1 when the port is taken.
+
+    Args:
+        settings: Everything configured.
+        demo: Make the demonstration's accounts when there are none.
+
+    Raises ConfigError: the site, a profile or a rule does not make sense.
+    """
+    logs.start()
+    clock = SystemClock()
+    site_id = site.load(settings.site_file(), settings.catalog_folder() / "profiles").site.site.id
+    state = State(site_id, secrets.token_hex(8), clock)
+    events = _connect(settings, f"server-{site_id}", state)
+    live = _connect(settings, f"server-{site_id}-data", None)
+    history = _history(settings, site_id, clock)
+    outside = Outside(
+        _database(settings),
+        events,
+        live,
+        history,
+        clock,
+        _names(clock),
+        _printers(settings),
+        _outward(settings, clock),
+    )
+    server = Server(settings, outside)
+    if demo:
+        accounts = settings.catalog_folder() / "people/demo.yaml"
+        people.seed(outside.engines.write, accounts, outside.outward.passwords)
+    state.tell_on(events)
+    server.listen()
+    server.start()
+    try:
+        return _serve(settings, server)
+    finally:
+        state.close()
+        server.close()
+        if history is not None:
+            history.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Ends the streams before it waits for connections to end."""
+
+    def __init__(self, config: uvicorn.Config, server: Server) -> None:
+        super().__init__(config)
+        self._server = server
+
+    @override
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._server.hub.close_soon()
+        super().handle_exit(sig, frame)
+
+
+def _serve(settings: Settings, server: Server) -> int:
+    config = uvicorn.Config(
+        server.app,
+        host=settings.server.host,
+        port=settings.ports.api,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
+    running = _Uvicorn(config, server)
+    log.info("API on http://%s:%d", settings.server.host, settings.ports.api)
+    running.run()
+    return 0 if running.started else 1
+
+
+def _connect(settings: Settings, name: str, state: State | None) -> Mqtt:
+    mqtt = settings.mqtt
+    return Mqtt(
+        mqtt.host,
+        mqtt.port,
+        name,
+        username=mqtt.username,
+        password=mqtt.password.get_secret_value() if mqtt.password else None,
+        will=state.will if state else None,
+        protocol=mqtt.protocol,
+        keepalive_s=mqtt.keepalive_s,
+    )
+
+
+def _database(settings: Settings) -> Engines:
+    settings.data.mkdir(parents=True, exist_ok=True)
+    path = (settings.data / "watchkeeper.db").resolve()
+    return open_engines(settings.server.database or f"sqlite:///{path}")
+
+
+def _outward(settings: Settings, clock: Clock) -> Outward:
+    """Return the channels that are configured and the keys of this installation."""
+    keys = settings.data / "secrets"
+    channels: list[Channel] = []
+    if url := settings.server.webhook_url:
+        channels.append(Webhook(url, secret.key(keys, "webhook"), clock))
+    if settings.smtp.host:
+        channels.append(Mail(settings.smtp, clock))
+    return Outward(channels, secret.key(keys, "links"))
+
+
+def add_account(
+    settings: Settings, account: str, name: str, roles: Sequence[str], password: str
+) -> None:
+    """Add an account; the server may be running.
+
+    Raises:
+        NotPossible: the name is the platform's own, or the password is too short.
+        Refused: there is an account of this name.
+    """
+    engines = _database(settings)
+    upgrade(engines.write)
+    person = Person(PersonId(account), Text(name, name), frozenset(roles))
+    people.create_account(engines.write, person, password, people.Argon2())
+    for engine in set(engines):
+        engine.dispose()
+
+
+def _history(settings: Settings, site_id: str, clock: Clock) -> History | None:
+    """Return the store, or None: alarms do not wait for it."""
+    try:
+        return open_history(settings, site_id, clock, writable=False)
+    except (WatchkeeperError, OSError) as error:
+        log.warning("no history: %s", error)
+        return None
+
+
+def _printers(settings: Settings) -> dict[str, Printer]:
+    words = texts.load(settings.catalog_folder() / "i18n")
+    return {"pdf": pdf.printer(words, settings.report.font), "xlsx": excel.printer(words)}
+
+
+def _names(clock: Clock) -> NewId:
+    return lambda prefix: ids.sortable(prefix, unix_ms(clock.now()), secrets.randbits(48))

@@ -1,0 +1,1 @@
+"""Work orders: states, assignment, time limits, one-tap accept."""

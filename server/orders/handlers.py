@@ -1,0 +1,150 @@
+"""Reactions and commands of dispatch: load, decide, save."""
+
+from dataclasses import replace
+
+from server.events import (
+    AlarmRaised,
+    AlarmReturned,
+    OrderAssigned,
+    OrderOverdue,
+    OrderUnclaimed,
+)
+from server.orders import decide
+from server.orders.decide import Happened
+from server.orders.model import Actor, Move, OpenOrder, Order, State, Verb
+from server.orders.ports import Desk
+from server.timers import Timer
+from watchkeeper.errors import NotPossible, Refused
+from watchkeeper.ids import OrderId
+
+OFFER = "order-offer"  # timer: nobody accepted in time
+RESPOND = "order-respond"  # timer: nobody has accepted when somebody should have
+RESTORE = "order-restore"  # timer: not mended when it should be
+
+
+def order_for_alarm(event: AlarmRaised, desk: Desk) -> None:
+    """Every alarm whose rule wants an order has exactly one open order. Safe to run twice."""
+    if not event.order:
+        return
+    open_or_join(
+        OpenOrder(
+            key=f"{event.unit}/{event.rule}", alarm=event.alarm, unit=event.unit,
+            place=event.place, priority=event.priority, skill=event.skill, title=event.title,
+            life_safety=event.handling == "life_safety",
+        ),
+        desk,
+    )  # fmt: skip
+
+
+def open_or_join(cmd: OpenOrder, desk: Desk) -> OrderId:
+    """Open an order and offer it, or join the one of the same fault; return its id."""
+    found = desk.orders.latest(cmd.key)
+    if found is None or not decide.same_fault(found, desk.now):
+        found = None
+        order, happened = decide.open_order(cmd, OrderId(desk.new_id("ord")), desk.now)
+        _limits(order, desk)
+    else:
+        order, happened = decide.join(found, cmd, desk.now)
+    decided = _offered(order, happened, desk) if happened else (order, happened)
+    return _save(found, decided, desk).id
+
+
+def note_return(event: AlarmReturned, desk: Desk) -> None:
+    """An alarm that is over is noted on its order; a finished order is verified by it."""
+    order = desk.orders.latest(f"{event.unit}/{event.rule}")
+    if order is None or not order.open:
+        return
+    _save(order, decide.returned(order, event.alarm, desk.now), desk)
+
+
+def move(order: OrderId, cmd: Move, actor: Actor, desk: Desk) -> Order:
+    """Do what a person asks; return the order as it stands after all that follows from it."""
+    if cmd.verb is Verb.ASSIGN and cmd.person not in {person.id for person in desk.crew()}:
+        raise NotPossible("orders.not-a-technician", field="person", person=cmd.person)
+    before = desk.orders.get(order)
+    after, happened = decide.move(before, cmd, actor, desk.now)
+    if cmd.verb is Verb.DECLINE:
+        after, happened = _offered(after, happened, desk)
+    elif cmd.verb is Verb.DONE:
+        after, settled = decide.settle(after, desk.now)
+        happened = [*happened, *settled]
+    return _save(before, (after, happened), desk)
+
+
+def accept_by_link(token: str, desk: Desk) -> Order:
+    """Accept as the person the link was made for.
+
+    Raises:
+        KeyError: no such link.
+        Refused: it is used or too old, or the order's state does not allow it.
+    """
+    link = desk.links.get(decide.link_hash(token))
+    if link.used_at is not None:
+        raise Refused("orders.link-used", order=link.order)
+    if link.expires_at <= desk.now:
+        raise Refused("orders.link-expired", order=link.order)
+    if link.person not in {person.id for person in desk.crew()}:
+        raise Refused("orders.link-expired", order=link.order)
+    actor = Actor(link.person, frozenset({decide.TECHNICIAN}))
+    order = move(link.order, Move(Verb.ACCEPT), actor, desk)
+    desk.links.use(link.token_hash, desk.now)
+    return order
+
+
+def offer_over(timer: Timer, desk: Desk) -> None:
+    """Withdraw an offer that was not accepted in time and ask the next technician."""
+    order = desk.orders.get(OrderId(timer.subject))
+    after, happened = decide.timed_out(order, timer.generation, desk.now)
+    if happened:
+        _save(order, _offered(after, happened, desk), desk)
+
+
+def limit_over(timer: Timer, desk: Desk) -> None:
+    """Say that a time limit has passed, unless its clock has stopped or was paused meanwhile."""
+    order = desk.orders.get(OrderId(timer.subject))
+    due = decide.due(order, desk.now)
+    instant = due.respond if timer.kind == RESPOND else due.restore
+    if instant is None:
+        return
+    if instant > desk.now:
+        desk.timers.set(replace(timer, due=instant))
+        return
+    desk.orders.save(
+        order,
+        OrderOverdue(
+            order.id, order.person, "respond" if timer.kind == RESPOND else "restore",
+            order.priority, order.title, order.place, desk.now,
+        ),
+    )  # fmt: skip
+
+
+def _limits(order: Order, desk: Desk) -> None:
+    due = decide.due(order, desk.now)
+    for kind, instant in ((RESPOND, due.respond), (RESTORE, due.restore)):
+        if instant is not None:
+            desk.timers.set(Timer(kind, order.id, 0, instant))
+
+
+def _offered(order: Order, happened: Happened, desk: Desk) -> tuple[Order, Happened]:
+    """Offer a triaged order to the best technician; say so when nobody is left."""
+    loads = desk.orders.loads()
+    people = [replace(person, load=loads.get(person.id, 0)) for person in desk.crew()]
+    after, offered = decide.assign(order, people, desk.now)
+    if after.state is not State.TRIAGED:
+        return after, [*happened, *offered]
+    nobody = OrderUnclaimed(order.id, order.priority, order.title, order.place, desk.now)
+    return after, [*happened, nobody]
+
+
+def _save(before: Order | None, decided: tuple[Order, Happened], desk: Desk) -> Order:
+    """Store what was decided and let the offer's clock follow it."""
+    after, happened = decided
+    if after == before:
+        return after
+    offered = any(isinstance(event, OrderAssigned) for event in happened)
+    if offered or after.state is not State.ASSIGNED:
+        desk.timers.cancel(OFFER, after.id)
+    if offered:
+        desk.timers.set(Timer(OFFER, after.id, after.offers, decide.offer_ends(after)))
+    desk.orders.save(after, *happened)
+    return after

@@ -1,0 +1,264 @@
+"""Work orders and accept links in SQL."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlmodel import Field, SQLModel
+
+from server.events import Event, OrderMoved
+from server.orders import decide
+from server.orders.model import (
+    ENDED,
+    HELD_BY_SOMEBODY,
+    LINK_LIFE,
+    Actor,
+    Hold,
+    Link,
+    Note,
+    Order,
+    State,
+    Words,
+    told,
+)
+from server.sql import Instant
+from server.unit import Unit
+from watchkeeper.documents import Text
+from watchkeeper.ids import AlarmId, OrderId, PersonId, UnitId
+
+
+class OrderRow(SQLModel, table=True):
+    """A row; never leaves this file. Lists are JSON."""
+
+    __tablename__ = "work_order"
+    __table_args__ = (
+        sa.Index("ix_work_order_key", "key", "opened_at"),
+        sa.Index("ix_work_order_person", "person", "state"),
+    )
+
+    id: str = Field(primary_key=True)
+    key: str
+    open_key: str | None = Field(unique=True)  # the key while open: one open order a fault
+    alarm: str | None
+    unit: str
+    place: str
+    priority: int
+    skill: str
+    title: str
+    life_safety: bool
+    opened_at: datetime = Field(sa_type=Instant)
+    moved_at: datetime = Field(sa_type=Instant)
+    state: str = Field(index=True)
+    person: str | None
+    ringing: str
+    tried: str
+    reasons: str
+    offers: int
+    held_in: str | None
+    holds: str
+    accepted_at: datetime | None = Field(sa_type=Instant)
+    done_at: datetime | None = Field(sa_type=Instant)
+    reopened: int
+    cause: str
+    remedy: str
+    notes: str
+
+
+class MoveRow(SQLModel, table=True):
+    """Every move of every order, for good: rows are only added."""
+
+    __tablename__ = "work_order_move"
+
+    id: int | None = Field(default=None, primary_key=True)
+    order_id: str = Field(index=True)
+    at: datetime = Field(sa_type=Instant)
+    by: str
+    before: str
+    after: str
+
+
+class LinkRow(SQLModel, table=True):
+    """A one-tap link; the token itself is nowhere."""
+
+    __tablename__ = "go_link"
+
+    token_hash: str = Field(primary_key=True)
+    purpose: str
+    order_id: str
+    person: str
+    expires_at: datetime = Field(sa_type=Instant)
+    used_at: datetime | None = Field(sa_type=Instant)
+
+
+ORDERS = SQLModel.metadata.tables["work_order"]
+LINKS = SQLModel.metadata.tables["go_link"]
+_JSON: dict[str, Any] = {  # columns that hold lists, and of what
+    "title": Text,
+    "ringing": tuple[AlarmId, ...],
+    "tried": tuple[PersonId, ...],
+    "reasons": tuple[str, ...],
+    "holds": tuple[Hold, ...],
+    "notes": tuple[Note, ...],
+}
+# Whom the change log speaks to; the stream tells each viewer its own `may` (api.for_viewer).
+_OPERATOR = Actor(PersonId(""), frozenset({decide.OPERATOR}))
+
+
+class SqlOrders:
+    """Orders in one unit of work."""
+
+    def __init__(self, unit: Unit, words: Words) -> None:
+        self._unit, self._words = unit, words
+        self._connection = unit.session.connection()
+
+    def get(self, order: OrderId) -> Order:
+        """Return the order; KeyError when unknown."""
+        return _get(self._connection, order)
+
+    def latest(self, key: str) -> Order | None:
+        """Return the open order of this fault, or else the one that ended last."""
+        found = self._connection.execute(
+            sa.select(ORDERS)
+            .where(ORDERS.c.key == key)
+            .order_by(ORDERS.c.open_key.is_(None), ORDERS.c.moved_at.desc())
+            .limit(1)
+        ).first()
+        return None if found is None else _order(found)
+
+    def save(self, order: Order, *happened: Event) -> None:
+        """Store the order, its moves, its events and its line for the screens."""
+        values = _values(order)
+        changed = self._connection.execute(
+            sa.update(OrderRow).where(ORDERS.c.id == order.id).values(**values)
+        )
+        if changed.rowcount == 0:
+            self._connection.execute(sa.insert(OrderRow).values(id=order.id, **values))
+        moves = [
+            {"order_id": event.order, "at": event.at, "by": event.by,
+             "before": event.before, "after": event.after}
+            for event in happened
+            if isinstance(event, OrderMoved)
+        ]  # fmt: skip
+        if moves:
+            self._connection.execute(sa.insert(MoveRow), moves)
+        self._unit.changed("order", shown(order, self._words, _OPERATOR, self._unit.now))
+        self._unit.happened(*happened)
+
+    def loads(self) -> Mapping[PersonId, int]:
+        """Return how many orders each person has in hand."""
+        found = self._connection.execute(
+            sa.select(ORDERS.c.person, sa.func.count())
+            .where(ORDERS.c.person.is_not(None), ORDERS.c.state.in_(HELD_BY_SOMEBODY))
+            .group_by(ORDERS.c.person)
+        )
+        return {PersonId(person): count for person, count in found}
+
+
+class SqlLinks:
+    """Accept links in one unit of work."""
+
+    def __init__(self, unit: Unit, key: bytes, nonce: Callable[[], str]) -> None:
+        """`nonce` makes 128 random bits in hex."""
+        self._unit, self._key, self._nonce = unit, key, nonce
+
+    def make(self, order: OrderId, person: PersonId) -> str:
+        """Return the nonce of a new link."""
+        nonce = self._nonce()
+        self._unit.session.connection().execute(
+            sa.insert(LinkRow).values(
+                token_hash=decide.link_hash(decide.link_token(self._key, nonce)),
+                purpose="accept",
+                order_id=order,
+                person=person,
+                expires_at=self._unit.now + LINK_LIFE,
+                used_at=None,
+            )
+        )
+        return nonce
+
+    def get(self, token_hash: str) -> Link:
+        """Return the link; KeyError when there is none."""
+        return _link(self._unit.session.connection(), token_hash)
+
+    def use(self, token_hash: str, at: datetime) -> None:
+        """Note that the link was used."""
+        self._unit.session.connection().execute(
+            sa.update(LinkRow).where(LINKS.c.token_hash == token_hash).values(used_at=at)
+        )
+
+
+class SqlBook:
+    """Orders as they are committed."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def get(self, order: OrderId) -> Order:
+        """Return the order; KeyError when unknown."""
+        with self._engine.connect() as connection:
+            return _get(connection, order)
+
+    def find(self, *, only_open: bool, person: PersonId | None) -> list[Order]:
+        """Return orders, the most urgent and oldest first."""
+        query = sa.select(ORDERS).order_by(ORDERS.c.priority, ORDERS.c.opened_at).limit(500)
+        if only_open:
+            query = query.where(ORDERS.c.state.not_in(ENDED))
+        else:
+            query = query.order_by(None).order_by(ORDERS.c.moved_at.desc())
+        if person is not None:
+            query = query.where(ORDERS.c.person == person)
+        with self._engine.connect() as connection:
+            return [_order(row) for row in connection.execute(query)]
+
+    def link(self, token_hash: str) -> Link:
+        """Return the link; KeyError when there is none."""
+        with self._engine.connect() as connection:
+            return _link(connection, token_hash)
+
+
+def shown(order: Order, words: Words, actor: Actor, now: datetime) -> dict[str, object]:
+    """Return the order as this actor is shown it."""
+    may = decide.may(order.state, order.person, actor, life_safety=order.life_safety)
+    return told(order, words, decide.due(order, now), may)
+
+
+def _get(connection: sa.Connection, order: OrderId) -> Order:
+    found = connection.execute(sa.select(ORDERS).where(ORDERS.c.id == order)).first()
+    if found is None:
+        raise KeyError(order)
+    return _order(found)
+
+
+def _link(connection: sa.Connection, token_hash: str) -> Link:
+    found = connection.execute(
+        sa.select(LINKS).where(LINKS.c.token_hash == token_hash, LINKS.c.purpose == "accept")
+    ).first()
+    if found is None:
+        raise KeyError("link")
+    return Link(
+        found.token_hash, OrderId(found.order_id), PersonId(found.person), found.expires_at,
+        found.used_at,
+    )  # fmt: skip
+
+
+def _values(order: Order) -> dict[str, object]:
+    """Return the columns of an order, without its id."""
+    values: dict[str, object] = {
+        name: getattr(order, name)
+        for name in OrderRow.model_fields
+        if name not in {"id", "open_key", *_JSON}
+    }
+    lists = {name: msgspec.json.encode(getattr(order, name)).decode() for name in _JSON}
+    return values | lists | {"open_key": order.key if order.open else None}
+
+
+def _order(row: Any) -> Order:
+    """Return the order of a row."""
+    values = {name: getattr(row, name) for name in OrderRow.model_fields if name != "open_key"}
+    values |= {name: msgspec.json.decode(values[name], type=kind) for name, kind in _JSON.items()}
+    values["state"] = State(row.state)
+    values["held_in"] = State(row.held_in) if row.held_in else None
+    values["unit"] = UnitId(row.unit)
+    return Order(**values)

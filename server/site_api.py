@@ -1,0 +1,186 @@
+"""HTTP face of the site: what stands where, newest values, history, health, and the stream."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+
+from server.edges import Edges
+from server.http import SignedIn, User, session
+from server.latest import Latest
+from server.parts import Parts
+from server.stream import Hub, Own
+from watchkeeper.batch import Floats
+from watchkeeper.bus import Bus
+from watchkeeper.documents import Text
+from watchkeeper.errors import NotPossible, Unreachable
+from watchkeeper.history import History
+from watchkeeper.ids import PointId
+from watchkeeper.site import Plant, SitePoint, Unit
+from watchkeeper.units import SYMBOLS
+
+VERSION = "0.1.0"
+MOST_RAW = 200_000  # readings in one answer
+Names = Annotated[str, Query(max_length=20_000, description="point ids, separated by commas")]
+
+
+def described(plant: Plant) -> dict[str, Any]:
+    """Return the site as the API shows it (docs/api.md)."""
+    return {
+        "id": plant.site.site.id,
+        "name": plant.site.site.name,
+        "time_zone": plant.site.site.time_zone,
+        "area_m2": plant.site.site.area_m2,
+        "places": plant.site.places,
+        "units": [_unit(unit, plant) for unit in plant.units()],
+        "points": [_point(item) for item in plant.points()],
+    }
+
+
+def _unit(unit: Unit, plant: Plant) -> dict[str, Any]:
+    return {
+        "id": unit.id,
+        "name": unit.name or Text(unit.id, unit.id),
+        "profile": unit.profile,
+        "equipment": plant.profiles[unit.profile].equipment,
+        "place": unit.place,
+        "part_of": unit.part_of,
+        "feeds": unit.feeds,
+        "rated_kw": unit.rated_kw,
+        "zones": unit.zones,
+    }
+
+
+def _point(item: SitePoint) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "unit": item.unit.id,
+        "name": item.point.name,
+        "unit_symbol": SYMBOLS.get(item.point.unit, item.point.unit),
+        "decimals": item.point.decimals,
+        "class": item.point.point_class,
+        "kind": item.point.kind,
+        "words": item.point.words,
+        "stale_after_s": item.point.stale_after_s,
+    }
+
+
+def read(history: History | None, point: PointId, start: int, end: int, width: int) -> Any:
+    """Return readings (width 0) or summaries of a point, in columns.
+
+    Raises Unreachable: there is no store. NotPossible: the span or the width makes no sense.
+    """
+    if history is None:
+        raise Unreachable("server.no-history")
+    if end < start or width < 0:
+        raise NotPossible("server.span", start=start, end=end, width=width)
+    if width:
+        try:
+            buckets = history.buckets(point, start, end, width)
+        except ValueError as error:
+            raise NotPossible("server.span", start=start, end=end, width=width) from error
+        return {name: _column(column) for name, column in buckets._asdict().items()}
+    track = history.raw(point, start, end)
+    if len(track.at) > MOST_RAW:
+        raise NotPossible("server.too-much", most=MOST_RAW, found=len(track.at))
+    return {"point": point, **{name: _column(each) for name, each in track._asdict().items()}}
+
+
+def _column(column: Floats | Any) -> list[Any]:
+    values: list[Any] = column.tolist()
+    if column.dtype.kind == "f" and np.isnan(column).any():
+        return [None if value != value else value for value in values]  # noqa: PLR0124 - NaN
+    return values
+
+
+def _names(points: str) -> list[str]:
+    return [name for name in points.split(",") if name]
+
+
+def site_routes(parts: Parts, latest: Latest, history: History | None) -> APIRouter:
+    """Return the routes about the site and its values."""
+    router = APIRouter(tags=["site"])
+    body = msgspec.to_builtins(described(parts.plant))
+
+    @router.get("/site")
+    def site(_: SignedIn) -> dict[str, Any]:
+        """Return places, units and points: everything a screen needs to name what it shows."""
+        return body  # type: ignore[no-any-return]
+
+    @router.get("/points/latest")
+    def newest(_: SignedIn, points: Names = "") -> list[dict[str, Any]]:
+        """Return the newest value of each point; without fresh data its value is null."""
+        return latest.show(_names(points) or latest.names)
+
+    @router.get("/history")
+    def past(
+        _: SignedIn,
+        point: str,
+        start: int,
+        end: int,
+        width: Annotated[int, Query(ge=0, description="ms of a summary; 0: readings")] = 0,
+    ) -> Any:
+        """Return readings or summaries of a point in start <= t < end (Unix ms)."""
+        if PointId(point) not in latest.index:
+            raise KeyError(point)
+        return read(history, PointId(point), start, end, width)
+
+    return router
+
+
+def health_routes(bus: Bus, edges: Edges, history: History | None) -> APIRouter:
+    """Return the one route that needs no session."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/health")
+    def health() -> dict[str, Any]:
+        """Return whether the server's neighbours answer."""
+        broker = bus.connected
+        ok = broker and history is not None
+        states = edges.show()
+        return {
+            "ok": ok and all(edge["state"] == "online" for edge in states.values()),
+            "broker": broker,
+            "history": history is not None,
+            "edges": states,
+            "version": VERSION,
+        }
+
+    return router
+
+
+def stream_routes(
+    hub: Hub, snapshot: Callable[[User], Mapping[str, Any]], own: Callable[[User], Own]
+) -> APIRouter:
+    """Return the stream of server-sent events; what it tells may depend on who looks."""
+    router = APIRouter(tags=["stream"])
+
+    @router.get("/stream")
+    async def stream(
+        request: Request,
+        user: SignedIn,
+        points: Names = "",
+        after: int = -1,
+        last_event_id: Annotated[int | None, Header()] = None,
+    ) -> StreamingResponse:
+        """Follow changes after line `after` of the change log, and the values of `points`.
+
+        The header wins: a browser sets it when it reconnects by itself; a page that opens a new
+        EventSource cannot set it and says `?after=`.
+        """
+        token, who = session(request), request.app.state.who
+        frames = hub.frames(
+            user.id,
+            _names(points),
+            after if last_event_id is None else last_event_id,
+            lambda: snapshot(user),
+            lambda: who(token) is not None,
+            own(user),
+        )
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(frames, media_type="text/event-stream", headers=headers)
+
+    return router

@@ -1,0 +1,75 @@
+"""Who reacts to what, inside the unit of work that caused it: the whole product on one page.
+
+Every reaction says what is true afterwards and is safe to run twice. A subject adds its lines to
+both tables; `essential` is what still runs when one of the others fails: an alarm and the message
+to the person on duty, nothing else.
+"""
+
+from functools import partial
+
+from server import events
+from server.alarms import handlers as alarms
+from server.alarms.api import here
+from server.dispatch import desk, office
+from server.emergency import handlers as emergency
+from server.notify import handlers as notify
+from server.orders import handlers as orders
+from server.parts import Parts
+from server.plan_here import maker
+from server.unit import Reactions, Table, Unit
+from watchkeeper.ids import PointId
+
+NOBODY_REACHED = "delivery-exhausted"  # the rule of the alarm about it
+
+
+def reactions(parts: Parts) -> Reactions:
+    """Return the reactions to every event, in order."""
+    runs_of = maker(parts)
+
+    def table(unit: Unit) -> Table:
+        ours = here(unit, parts.new_id)
+        bureau, sends, runs = office(unit, parts), desk(unit, parts), runs_of(unit)
+        return {
+            events.AlarmRaised: (
+                partial(notify.alarm_raised, office=bureau),
+                partial(orders.order_for_alarm, desk=sends),
+                partial(emergency.alarm_raised, here=runs),
+            ),
+            events.AlarmAcknowledged: (
+                partial(notify.alarm_acknowledged, office=bureau),
+                partial(emergency.alarm_acknowledged, here=runs),
+            ),
+            events.AlarmReturned: (
+                partial(orders.note_return, desk=sends),
+                partial(emergency.alarm_returned, here=runs),
+            ),
+            events.OrderOpened: (partial(alarms.order_opened, alarms=ours.alarms),),
+            events.OrderAssigned: (partial(notify.order_assigned, office=bureau),),
+            events.OrderMoved: (partial(notify.order_moved, office=bureau),),
+            events.OrderUnclaimed: (partial(notify.order_unclaimed, office=bureau),),
+            events.OrderOverdue: (partial(notify.order_overdue, office=bureau),),
+            events.RunStarted: (partial(alarms.run_started, alarms=ours.alarms),),
+            events.RoleCalled: (partial(notify.role_called, office=bureau),),
+            events.RunMoved: (partial(alarms.run_started, alarms=ours.alarms),),
+            events.DeliveryExhausted: (
+                partial(_nobody_reached, parts=parts, here=ours),
+                partial(notify.nobody_reached, office=bureau),
+            ),
+        }
+
+    return table
+
+
+def essential(parts: Parts) -> Reactions:
+    """Return what must not be lost when a reaction fails: the message to the person on duty."""
+
+    def table(unit: Unit) -> Table:
+        duty = partial(notify.alarm_raised, office=office(unit, parts))
+        return dict.fromkeys(events.Event.__args__, ()) | {events.AlarmRaised: (duty,)}
+
+    return table
+
+
+def _nobody_reached(event: events.DeliveryExhausted, parts: Parts, here: alarms.Here) -> None:
+    watch = parts.rules.signal(NOBODY_REACHED, PointId(f"{event.person}/delivery"))
+    alarms.notice(watch, event.at or here.now, here)

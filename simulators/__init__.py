@@ -1,0 +1,1 @@
+"""Simulated devices with physical behaviour; also the test fixtures."""

@@ -1,0 +1,119 @@
+"""Simulated hardware: every bus of the site as a Modbus TCP server (`watchkeeper simulate`)."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from adapters.system_clock import SystemClock
+from simulators import modbus_server, technicians
+from simulators.building import Building
+from simulators.extras import Extras
+from simulators.fault_proxy import Proxies
+from simulators.scenarios.control import Control
+from simulators.scenarios.lively import Lively
+from simulators.scenarios.stage import Stage
+from watchkeeper import site
+from watchkeeper.clock import unix_ms
+from watchkeeper.errors import ConfigError
+from watchkeeper.settings import Settings
+
+TICK_S = 0.1
+_log = logging.getLogger(__name__)
+
+
+def extras_file(settings: Settings) -> Extras:
+    """Return what scenarios added to loads at this site, kept under the data folder."""
+    return Extras(settings.data / "simulators" / "extras.json")
+
+
+def run(
+    settings: Settings, *, seed: int, story_port: int | None = None, lively: bool = False
+) -> int:
+    """Simulate the site until SIGTERM or SIGINT; return the exit code.
+
+    Args:
+        settings: Site, catalog, data folder, where the API of the server answers.
+        seed: Everything by chance follows from it.
+        story_port: Open the control port (scenarios/control.py) here; 0 takes a free one.
+        lively: Let things go wrong by themselves, and simulated technicians repair them.
+    """
+    plant = site.load(settings.site_file(), settings.catalog_folder() / "profiles")
+    clock = SystemClock()
+
+    def now_ms() -> int:
+        return unix_ms(clock.now())
+
+    building = Building(plant, seed=seed, start_ms=now_ms(), extras=extras_file(settings))
+    stage = Stage(building)
+    life = Lively(seed, now_ms()) if lively else None
+    api = f"http://{settings.server.host}:{settings.ports.api}" if lively else ""
+    asyncio.run(_until_stopped(stage, life, story_port, api, now_ms))
+    return 0
+
+
+async def serve(building: Building) -> list[asyncio.Server]:
+    """Open every bus of the site. ConfigError: a port is taken."""
+    servers = []
+    for edge in building.plant.site.edges:
+        for bus in edge.buses:
+            where = bus.modbus_tcp
+            try:
+                made = await modbus_server.serve(building.bus(bus.id), where.host, where.port)
+            except OSError as error:
+                raise ConfigError(
+                    where=f"bus {bus.id}",
+                    what=f"{where.host}:{where.port} cannot be opened: {error.strerror}",
+                    fix="stop what holds the port, or choose another in the site file",
+                ) from error
+            servers.append(made)
+            _log.info("bus %s answers on %s:%s", bus.id, where.host, where.port)
+    return servers
+
+
+async def _until_stopped(
+    stage: Stage,
+    life: Lively | None,
+    story_port: int | None,
+    api: str,
+    now_ms: Callable[[], int],
+) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stopped.set)
+    async with AsyncExitStack() as stack:
+        for server in await serve(stage.building):
+            stack.callback(server.close)
+        if story_port is not None:
+            proxies = Proxies()
+            stack.push_async_callback(proxies.close)
+            control = await Control(stage, proxies, now_ms).serve(story_port)
+            stack.callback(control.close)
+            _log.info("control port %s", control.sockets[0].getsockname()[1])
+        tasks = [asyncio.create_task(_live(stage, life, now_ms))]
+        if api:
+            repair = technicians.work(api, lambda unit: _fix(stage, unit, now_ms()), now_ms)
+            tasks.append(asyncio.create_task(repair))
+        ended = asyncio.create_task(stopped.wait())
+        await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()  # it never ends by itself: raise what ended it
+            task.cancel()
+        ended.cancel()
+
+
+async def _live(stage: Stage, life: Lively | None, now_ms: Callable[[], int]) -> None:
+    while True:
+        stage.advance(now_ms())
+        for request in life.due(stage, now_ms()) if life else []:
+            stage.play(request, now_ms())
+            _log.info("%s %s%s", request.name, request.unit, " is over" if request.clear else "")
+        await asyncio.sleep(TICK_S)
+
+
+def _fix(stage: Stage, unit: str, at_ms: int) -> None:
+    for cause in stage.fix(unit, at_ms):
+        _log.info("%s %s is repaired", cause.name, cause.unit)

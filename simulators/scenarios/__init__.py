@@ -1,0 +1,1 @@
+"""Scripted causes: what goes wrong, when, and what was really true meanwhile."""

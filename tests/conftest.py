@@ -1,0 +1,51 @@
+"""What all tests share: which real parts are here, and what is left out without them."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.fakes_postgres import Cluster, cluster
+from tests.parts import SBIN
+
+# A part and how one gets it; as root `make parts` installs all of them.
+PARTS = {
+    "mosquitto": "mosquitto",
+    "influxd": "influxdb",
+    "victoria-metrics": "victoria-metrics",
+    "chromium": "chromium",
+    "postgres": "postgresql",
+    "docker-compose": "docker-compose",
+}
+
+
+def missing() -> list[str]:
+    """Return the parts that are not on this machine."""
+    return [part for part in PARTS if not (shutil.which(part) or shutil.which(part, path=SBIN))]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """Give a PostgreSQL that the tests of this process share; mark the test `part("postgres")`."""
+    with cluster() as running:
+        yield running
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of parts that are missing; `pytest_terminal_summary` says so."""
+    gone = set(missing())
+    left_out = [
+        item for item in items if any(mark.args[0] in gone for mark in item.iter_markers("part"))
+    ]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which real parts were not tested and how to get them."""
+    for part in missing():
+        terminalreporter.write_line(
+            f"left out: all tests of {part} (get it with: apt-get install {PARTS[part]}, "
+            "or run `make parts` as root)"
+        )

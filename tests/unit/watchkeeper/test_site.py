@@ -1,0 +1,86 @@
+from pathlib import Path
+
+import pytest
+
+from watchkeeper import profile, site
+from watchkeeper.errors import ConfigError
+
+PROFILE = """schema: wk.profile/1
+id: thing
+name: {zh: 物, en: Thing}
+equipment: electricity_meter
+source: made up for this test
+points:
+  - {id: power, name: {zh: 功率, en: Power}, address: 52, type: float32, unit: W}
+  - id: "light-{n}"
+    name: {zh: '灯 {n}', en: "Light {n}"}
+    address: 100
+    type: uint16
+    class: fault
+    repeat: {count: 12, step: 2}
+"""
+SITE = """schema: wk.site/1
+site: {id: s, name: {zh: 甲, en: S}}
+places: [{id: hall, name: {zh: 厅, en: Hall}, floors: 1..2}]
+edges:
+  - id: e1
+    buses: [{id: lan, modbus_tcp: {host: 127.0.0.1, port: 1502}}]
+    units:
+      - {id: m-1, profile: thing, bus: lan, unit: 1, place: hall/1}
+      - {id: m-2, profile: thing, bus: lan, unit: 2, place: hall}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "thing.yaml").write_text(PROFILE, "utf-8")
+    return tmp_path
+
+
+def load(folder: Path, text: str) -> site.Plant:
+    path = folder / "the-site.yaml"
+    path.write_text(text, "utf-8")
+    return site.load(path, folder)
+
+
+def test_points_have_the_unit_and_the_profile_in_their_id(folder: Path) -> None:
+    plant = load(folder, SITE)
+    ids = [point.id for point in plant.points()]
+    assert ids[:3] == ["m-1/power", "m-1/light-01", "m-1/light-02"]
+    assert len(ids) == 26
+
+
+def test_repeated_points_step_through_the_registers(folder: Path) -> None:
+    points = {point.id: point for point in profile.load(folder / "thing.yaml").points}
+    assert points["light-12"].address == 122
+    assert points["light-12"].name.en == "Light 12"
+
+
+def test_aliases_count_in_the_order_of_the_file(folder: Path) -> None:
+    born = site.born(load(folder, SITE).points())
+    assert [point.alias for point in born] == list(range(26))
+    assert (born[1].kind, born[0].unit) == ("fault", "W")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "what"),
+    [
+        pytest.param("bus: lan, unit: 2", "bus: wan, unit: 2", 9, "no bus `wan`", id="bus"),
+        pytest.param("id: m-2", "id: m-1", 9, "unit `m-1` stands twice", id="twice"),
+        pytest.param("place: hall}", "place: moon}", 9, "no place `moon`", id="place"),
+        pytest.param("profile: thing, bus: lan, unit: 1", "profile: no, bus: lan, unit: 1", 8,
+                     "no profile `no`", id="profile"),
+        pytest.param("en: S}", "en: S}, time_zone: Mars/Base", 2, "no time zone", id="zone"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_told_with_its_line(
+    folder: Path, old: str, new: str, line: int, what: str
+) -> None:
+    with pytest.raises(ConfigError, match=what) as told:
+        load(folder, SITE.replace(old, new))
+    assert told.value.where.endswith(f"the-site.yaml:{line}")
+
+
+def test_a_missing_site_file_is_told(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        site.load(folder / "nowhere.yaml", folder)

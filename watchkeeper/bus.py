@@ -1,0 +1,37 @@
+"""The port to the MQTT broker; adapters/mqtt.py has the real one."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+# topic, payload: called on the bus's own thread; it may only validate and queue, never raise.
+Receive = Callable[[str, bytes], None]
+
+
+class Bus(Protocol):
+    """One connection to a broker that comes back by itself, with clean sessions."""
+
+    @property
+    def connected(self) -> bool:
+        """Return whether the broker answers now."""
+        ...
+
+    @property
+    def connection(self) -> int:
+        """Return the number of the connection since start: 0 before the first."""
+        ...
+
+    def subscribe(self, topic: str, receive: Receive, qos: int = 1) -> None:
+        """Receive what matches; kept over reconnects."""
+        ...
+
+    def publish(self, topic: str, payload: bytes, qos: int = 1, *, retain: bool = False) -> bool:
+        """Hand a message to the connection; False when there is none now (nothing is kept)."""
+        ...
+
+    def on_connect(self, call: Callable[[], None]) -> None:
+        """Call after each connect, once subscriptions are granted."""
+        ...
+
+    def close(self) -> None:
+        """Say goodbye (no will) and stop."""
+        ...

@@ -1,0 +1,85 @@
+"""The port behind which readings are kept and found again; adapters/history has the stores."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from watchkeeper.batch import Batch, Floats, Marks, Series, Times
+from watchkeeper.ids import PointId
+from watchkeeper.reading import Reading
+
+
+class Track(NamedTuple):
+    """The readings of one point in ascending time."""
+
+    at: Times  # (n,) Unix ms
+    value: Floats  # (n,) NaN where bad
+    quality: Marks  # (n,)
+
+
+class Buckets(NamedTuple):
+    """Summaries of one point over equal spans; spans without a good reading are absent."""
+
+    start: Times  # (n,) Unix ms, multiples of the width
+    counts: npt.NDArray[np.int64]  # good readings only, as are all columns below
+    mean: Floats
+    low: Floats
+    high: Floats
+    first: Floats
+    last: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Readings or a whole message that could not be stored, kept with the reason."""
+
+    at: int  # when it was put aside, Unix ms
+    origin: str  # "riverside/plant-b1"
+    reason: str  # a word: time, value, alias, unreadable
+    payload: bytes  # what arrived, as JSON
+
+
+class History(Protocol):
+    """Readings by point and time. Same point and time overwrite: everything may be replayed."""
+
+    def series(self, points: Sequence[PointId]) -> Series:
+        """Return the series numbers of the points, (n,); new ones are made and durable."""
+        ...
+
+    def write(self, batch: Batch) -> None:
+        """Store readings whose `series` are series numbers; durable when this returns.
+
+        Raises Unreachable when the store does not answer: nothing may be acknowledged then.
+        """
+        ...
+
+    def quarantine(self, items: Sequence[Quarantined]) -> None:
+        """Put aside what cannot be stored; durable when this returns."""
+        ...
+
+    def quarantined(self, limit: int = 100) -> list[Quarantined]:
+        """Return the newest of what was put aside."""
+        ...
+
+    def points(self) -> list[PointId]:
+        """Return every point that has a series."""
+        ...
+
+    def latest(self, points: Sequence[PointId]) -> dict[PointId, Reading]:
+        """Return the newest reading of each point that has one."""
+        ...
+
+    def raw(self, point: PointId, start: int, end: int) -> Track:
+        """Return the readings in start <= t < end (Unix ms); an unknown point has none."""
+        ...
+
+    def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
+        """Return summaries over spans of `width` ms (a multiple or divisor of an hour)."""
+        ...
+
+    def close(self) -> None:
+        """Leave the store in order."""
+        ...
