@@ -86,6 +86,7 @@ class Mqtt(Bus):
         self._live: Client | None = None  # connected and subscribed
         self._client: Client | None = None  # of this attempt
         self._connection = 0
+        self._announced = False  # this connection has asked for the subscriptions there were
         self._granted: set[int] = set()  # SUBACKs still to come before we call it connected
         self._subscriptions: list[tuple[str, str, Receive, int]] = []
         self._after_connect: list[Callable[[], None]] = []
@@ -115,8 +116,8 @@ class Mqtt(Bus):
     def subscribe(self, topic: str, receive: Receive, qos: int = 1) -> None:
         with self._lock:
             self._subscriptions.append((topic, _filter(topic), receive, qos))
-            client = self._client
-        if client is not None and client.is_connected():
+            client = self._client if self._announced else None
+        if client is not None:
             client.subscribe(topic, qos)
 
     @override
@@ -178,6 +179,7 @@ class Mqtt(Bus):
             silent.cancel()
             with self._lock:
                 self._live = self._client = None
+                self._announced = False
         return tried == "5" and self._protocol == "3.1.1"
 
     def _hang_up(self, client: Client, before: int) -> None:
@@ -234,6 +236,7 @@ class Mqtt(Bus):
         self._proven, self._said = True, ""
         with self._lock:
             self._connection += 1
+            self._announced = True
             wanted = {(topic, qos) for topic, _, _, qos in self._subscriptions}
             self._granted = {client.subscribe(topic, qos)[1] or 0 for topic, qos in wanted}
         self._open_when_granted(client)

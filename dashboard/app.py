@@ -1,4 +1,4 @@
-"""The script Streamlit runs for each visit and each action: who is here, which screen, in which words.
+"""The script Streamlit runs for each visit and action: who is here, which screen, in which words.
 
 Only what a person does runs Python; what lives on the screen comes by the stream (live/).
 """
@@ -29,7 +29,7 @@ def words() -> texts.Texts:
 
 @st.cache_resource
 def spoken() -> dict[str, dict[str, str]]:
-    """Return all texts for the scripts of the page, in both languages, ours without their prefix."""
+    """Return all texts for the scripts of the page, in both languages, ours without prefix."""
     return {
         key.removeprefix("screens."): {"zh": text.zh, "en": text.en}
         for key, text in words().by_key.items()

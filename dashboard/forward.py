@@ -1,4 +1,4 @@
-"""Passes /api and /go to the server as raw bytes, streams included, so that a page has one origin."""
+"""Passes /api and /go to the server as raw bytes, streams included: a page has one origin."""
 
 from collections.abc import AsyncIterator
 

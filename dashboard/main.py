@@ -9,6 +9,7 @@ import streamlit as st
 import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from streamlit.runtime.secrets import SecretsValue
 
 from dashboard.forward import Forward, transport
 from watchkeeper.settings import Settings
@@ -19,7 +20,7 @@ SCRIPT = Path(__file__).with_name("app.py")
 def assembled(settings: Settings) -> Starlette:
     """Return the ASGI app: Streamlit, with the server's addresses in front of it."""
     server = settings.dashboard.server_url or f"http://127.0.0.1:{settings.ports.api}"
-    given = {"server": server, "catalog": str(settings.catalog_folder())}
+    given: dict[str, SecretsValue] = {"server": server, "catalog": str(settings.catalog_folder())}
     screens = st.App(SCRIPT, secrets={"watchkeeper": given})
     through = transport()
     forward = Forward(server, through)
@@ -27,7 +28,7 @@ def assembled(settings: Settings) -> Starlette:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         # A mounted app's own lifespan is not run: it runs here.
-        async with screens.lifespan()(app), through:  # type: ignore[arg-type] # takes any Starlette
+        async with screens.lifespan()(app), through:
             gc.collect()
             gc.freeze()  # Streamlit collects after every run; what start-up built is left out
             yield

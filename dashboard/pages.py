@@ -10,7 +10,16 @@ from dashboard.screens import Visit, energy, equipment, reports
 _DESK = ["overview", "alarms", "orders", "emergency", "equipment", "energy", "reports", "me"]
 _ORDER = {
     "technician": ["mine", "alarms", "emergency", "equipment", "me"],
-    "manager": ["energy", "equipment", "reports", "overview", "alarms", "orders", "emergency", "me"],
+    "manager": [
+        "energy",
+        "equipment",
+        "reports",
+        "overview",
+        "alarms",
+        "orders",
+        "emergency",
+        "me",
+    ],
 }
 DUTY = ["overview", "alarms", "mine", "orders"]  # where a running emergency shows its red bar
 NATIVE = {"energy": energy.show, "equipment": equipment.show, "reports": reports.show}

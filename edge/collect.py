@@ -80,4 +80,5 @@ class Collector(Out):
     def take_events(self) -> list[Row]:
         """Return the events that have gathered, as rows for the journal."""
         events, self._events = self._events, []
-        return [event_row(event, self._birth) for event in events]
+        synchronised = self._synchronised()
+        return [event_row(event, self._birth, synchronised=synchronised) for event in events]

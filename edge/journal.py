@@ -16,7 +16,7 @@ from edge.rows import Row
 
 BALLAST_BYTES: Final = 4 << 20
 ROWS_A_STATEMENT: Final = 500
-SHED_ROWS: Final = 500  # telemetry rows given up at a time when there is no room
+SHED_ROWS: Final = 100  # telemetry rows given up at a time when there is no room
 _SCHEMA: Final = """
 create table if not exists about (key text primary key, value text not null);
 create table if not exists row (
@@ -130,7 +130,8 @@ class Journal:
     def care(self) -> None:
         """Do now and then: give free pages back, stay within bounds, lay the ballast again."""
         while self._may_shed and self._bytes() > self._most_bytes:
-            self._do(self._shed)
+            if not self._do(self._shed):
+                break
         self._connection.execute("pragma incremental_vacuum(256)").fetchall()
         self._lay_ballast()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from watchkeeper import wire
@@ -46,9 +47,10 @@ def data_rows(batch: Batch, birth: str, *, mode: Mode, synchronised: bool) -> It
         yield Row(0, birth, mode, int(part.at[-1]), wire.encode(message)[head:])
 
 
-def event_row(event: Event, birth: str) -> Row:
+def event_row(event: Event, birth: str, *, synchronised: bool) -> Row:
     """Return the row of an event."""
     head = len(_head("", 0, event.birth))
+    event = msgspec.structs.replace(event, synchronised=int(synchronised))
     return Row(0, birth, event.kind, event.at, wire.encode(event)[head:])
 
 

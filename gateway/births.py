@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ Key: TypeAlias = tuple[str, str, str]  # site, edge, hash
 Numbers: TypeAlias = npt.NDArray[np.int64]
 SeriesOf: TypeAlias = Callable[[Sequence[PointId]], Series]
 
+# Units of what counts up; a unit that is missing here costs exactness where such a counter falls.
+COUNTED: Final = frozenset({"Wh", "kWh", "kvarh", "m3", "h"})
 KEPT = 1_000  # births in memory; one that fell out is asked for again
 HIGHEST_ALIAS = 1_000_000  # an edge counts from 0; more is no birth of ours
 
@@ -60,3 +62,24 @@ class Births:
             )
             known.numbers = numbers
         return known.numbers
+
+    def sampled(self) -> list[BornPoint]:
+        """Return the points whose readings are samples of a quantity, in every birth known.
+
+        That is telemetry with a unit or of a floating-point type. A state, a code or a floor
+        is none: each of its changes means something.
+        """
+        points = [
+            point
+            for known in self._known.values()
+            for part in known.parts.values()
+            for point in part
+        ]
+        others = {point.point for point in points if not _is_sample(point)}
+        found = {point.point: point for point in points if point.point not in others}
+        return list(found.values())
+
+
+def _is_sample(point: BornPoint) -> bool:
+    measured = point.unit != "" or point.type.startswith("float")
+    return point.kind == "telemetry" and point.type != "bool" and measured

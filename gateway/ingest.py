@@ -57,7 +57,7 @@ class Ingest:
 
     def __init__(self, history: History, publish: Publish, clock: Clock) -> None:
         self._history, self._publish, self._clock = history, publish, clock
-        self._births = Births()
+        self.births = Births()
         self._group = _Group()
         self._asked: dict[tuple[str, str, str], float] = {}
         self.counts = {
@@ -103,7 +103,7 @@ class Ingest:
         if not payload:
             return  # a retained birth that was cleared
         try:
-            self._births.take(up.site, up.edge, wire.decode_birth(payload))
+            self.births.take(up.site, up.edge, wire.decode_birth(payload))
         except (msgspec.DecodeError, ValueError) as error:
             log.warning("a birth cannot be read", extra={"edge": up.edge, "why": str(error)})
             self._put_aside(up, "unreadable", payload)
@@ -114,7 +114,7 @@ class Ingest:
         except (msgspec.DecodeError, ValueError) as error:
             self._refuse(up, payload, str(error))
             return
-        numbers = self._births.numbers((up.site, up.edge, message.birth), self._history.series)
+        numbers = self.births.numbers((up.site, up.edge, message.birth), self._history.series)
         if numbers is None:
             self._ask(up, message.birth)
             return

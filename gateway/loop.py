@@ -23,8 +23,11 @@ log = logging.getLogger(__name__)
 class Loop:
     """What the bus hands over, through `Ingest`, in groups."""
 
-    def __init__(self, ingest: Ingest, clock: Clock) -> None:
-        self._ingest, self._clock = ingest, clock
+    def __init__(
+        self, ingest: Ingest, clock: Clock, between: Callable[[], None] = lambda: None
+    ) -> None:
+        """Prepare; `between` is called on our thread after each commit and must be quick."""
+        self._ingest, self._clock, self._between = ingest, clock, between
         self._queue: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
         self._stop = Event()
         self.dropped = 0
@@ -65,6 +68,7 @@ class Loop:
             try:
                 self._gather()
                 self._until_answered(self._ingest.commit)
+                self._between()
             except Exception:
                 # Not acknowledged, so it comes again; the loop must outlive any one message.
                 log.exception("a group was not committed")

@@ -12,6 +12,7 @@ from adapters.system_clock import SystemClock
 from gateway.ingest import Ingest
 from gateway.loop import Loop
 from gateway.presence import Presence
+from gateway.thinning import Housekeeping
 from watchkeeper import documents, ids
 from watchkeeper.bus import Bus
 from watchkeeper.clock import Clock, unix_ms
@@ -42,7 +43,8 @@ def run(settings: Settings, name: str) -> int:
         presence = Presence(name, ids.uuid7(unix_ms(clock.now()), secrets.randbits(74)), clock)
         bus = _connected(settings, f"gateway-{name}", presence)
         try:
-            serve(bus, history, presence, clock, site=site, stop=stop)
+            after_h = settings.history.thin_after_h
+            serve(bus, history, presence, clock, site=site, stop=stop, thin_after_h=after_h)
         finally:
             bus.close()
     finally:
@@ -64,8 +66,15 @@ def _connected(settings: Settings, client_id: str, presence: Presence) -> Mqtt:
     )
 
 
-def serve(
-    bus: Bus, history: History, presence: Presence, clock: Clock, *, site: str, stop: Event
+def serve(  # noqa: PLR0913 - composition
+    bus: Bus,
+    history: History,
+    presence: Presence,
+    clock: Clock,
+    *,
+    site: str,
+    stop: Event,
+    thin_after_h: int = 0,
 ) -> None:
     """Store what edges of the site send until `stop` is set.
 
@@ -84,7 +93,9 @@ def serve(
         raise ConfigError(
             where="gateway", what=f"gateway `{rival}` serves this broker", fix="stop one of the two"
         )
-    loop = Loop(Ingest(history, bus.publish, clock), clock)
+    ingest = Ingest(history, bus.publish, clock)
+    housekeeping = Housekeeping(ingest.births, history, clock, thin_after_h)
+    loop = Loop(ingest, clock, housekeeping.look)
     loop.start()
     bus.subscribe(all_up("birth", site), loop.receive_birth)
     bus.subscribe(all_up("oldbirth", site), loop.receive_birth)

@@ -4,14 +4,13 @@ import argparse
 import json
 import shutil
 import signal
-import socket
+from functools import partial
 from pathlib import Path
 
 from adapters.system_clock import SystemClock
 from ops.observe import Building, Sink
-from ops.programs import DidNotStart, Program, Supervisor, answers, listens
+from ops.programs import DidNotStart, Program, Supervisor, answers, check_free, listens
 from watchkeeper import site, texts
-from watchkeeper.errors import ConfigError
 from watchkeeper.settings import Ports, Settings
 
 PASSWORD = "watch-the-house"  # noqa: S105 - of the demonstration's accounts, printed at start
@@ -52,6 +51,7 @@ def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
     try:
         print(say("demo.starting", options.language, data=settings.data), flush=True)
         programs.start(told)
+        past(settings, options.seed).start()
         if options.story:
             from ops.story.main import play  # noqa: PLC0415 - the story's needs are its own
 
@@ -112,16 +112,7 @@ def check_ports(settings: Settings) -> None:
         ("mqtt.port", settings.mqtt.port),
         ("ports.simulators", settings.ports.simulators),
     ):
-        with socket.socket() as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError as error:
-                raise ConfigError(
-                    where=name,
-                    what=f"127.0.0.1:{port} is in use",
-                    fix="stop the other program, or move all ports with --port-base 18500",
-                ) from error
+        check_free(name, "127.0.0.1", port)
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
@@ -136,6 +127,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
         "WATCHKEEPER_MQTT__PORT": str(settings.mqtt.port),
         "WATCHKEEPER_SERVER__PUBLIC_URL": settings.server.public_url,
         "WATCHKEEPER_SERVER__WEBHOOK_URL": settings.server.webhook_url,
+        "WATCHKEEPER_HISTORY__THIN_AFTER_H": "24" if settings.history.store == "embedded" else "0",
         "OMP_NUM_THREADS": "1",  # numpy's own threads would only stand in each other's way
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
@@ -171,20 +163,32 @@ def the_programs(
         program("broker", "broker", ready=lambda: listens(host, broker)),
         program(
             "simulators", "simulate", "--seed", str(seed), *lively_words,
-            ready=lambda: _simulated(settings, link),
+            ready=partial(_simulated, settings, link),
         ),
         program("gateway", "gateway", ready=lambda: _exists(settings, plant.site.site.id)),
-        program("server", "server", "--demo", ready=lambda: answers(health)),
         program(
             "edge", "edge", "--edge", edge.id,
-            ready=lambda: _flowing(health, edge.id),
+            ready=lambda: (settings.data / "edge" / edge.id / "data.db").exists(),
             WATCHKEEPER_MQTT__PORT=str(link),
         ),
+        # After the edge, so that it is stopped before it: an edge that is ended is no alarm.
+        program("server", "server", "--demo", ready=lambda: _flowing(health, edge.id)),
         program(
             "dashboard", "dashboard",
             ready=lambda: answers(f"http://127.0.0.1:{settings.ports.dashboard}/api/v1/health"),
         ),
     ]  # fmt: skip
+
+
+def past(settings: Settings, seed: int) -> Program:
+    """Return the import of last month: it ends by itself, in the background."""
+    return Program(
+        "past",
+        ["simulate", "--seed", str(seed), "--history", "last-month"],
+        lambda: True,
+        environment(settings),
+        settings.data / "log" / "past.log",
+    )
 
 
 def _exists(settings: Settings, site_id: str) -> bool:

@@ -2,19 +2,21 @@
 
 import argparse
 import shutil
-import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Event
+from typing import Any
 
-from adapters.mqtt import Mqtt
+import httpx
 
 from adapters.history import open_history
+from adapters.mqtt import Mqtt
 from adapters.system_clock import SystemClock
 from ops import catalog
-from ops.programs import listens
+from ops.programs import check_free, listens
 from watchkeeper import site
-from watchkeeper.errors import ConfigError, WatchkeeperError
+from watchkeeper.errors import ConfigError, Unreachable
 from watchkeeper.settings import Settings
 
 ENOUGH_BYTES = 1_000_000_000  # a month of a small site and room for the journals
@@ -46,12 +48,12 @@ def run(settings: Settings, _: argparse.Namespace, __: str) -> int:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Yield what is found, in the order in which one would mend it."""
-    look: tuple[Callable[[Settings], Finding], ...] = (_site, _catalog, _disk)
+    look: list[Callable[[Settings], Finding]] = [_site, _catalog, _disk]
+    if settings.server.database:
+        look.append(_database)
     for each in look:
         yield each(settings)
-    running = listens("127.0.0.1", settings.ports.api)
-    for name, port in (("API", settings.ports.api), ("dashboard", settings.ports.dashboard)):
-        yield _port(name, port, running=running)
+    yield from _ports(settings)
     yield _broker(settings)
     yield _store(settings)
 
@@ -76,25 +78,68 @@ def _catalog(settings: Settings) -> Finding:
 
 
 def _disk(settings: Settings) -> Finding:
-    settings.data.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(settings.data).free
-    fact = f"{free / 1e9:.1f} GB free under {settings.data}"
     fix = f"free {ENOUGH_BYTES / 1e9:.0f} GB there, or choose another folder with --data"
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.data):
+            free = shutil.disk_usage(settings.data).free
+    except OSError as error:
+        fact = f"{settings.data} cannot be written: {error.strerror}"
+        return Finding("disk", fine=False, fact=fact, fix=fix)
+    fact = f"{free / 1e9:.1f} GB free under {settings.data}"
     return Finding("disk", fine=free >= ENOUGH_BYTES, fact=fact, fix=fix)
 
 
-def _port(name: str, port: int, *, running: bool) -> Finding:
-    if running:
-        taken = listens("127.0.0.1", port)
-        fix = f"the API answers but nothing listens on {port}: start `watchkeeper {name.lower()}`"
-        return Finding(f"port of the {name}", fine=taken, fact=f"{port} answers", fix=fix)
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind(("127.0.0.1", port))
-        except OSError as error:
-            fix = "stop the program that has it, or choose another in [ports]"
-            return Finding(f"port of the {name}", fine=False, fact=f"{port}: {error}", fix=fix)
+def _database(settings: Settings) -> Finding:
+    from server.sql import open_engines  # noqa: PLC0415 - an edge box has no database driver
+
+    try:
+        for engine in open_engines(settings.server.database):
+            engine.dispose()
+    except ConfigError as error:
+        return Finding("database", fine=False, fact=error.what, fix=error.fix)
+    return Finding("database", fine=True, fact="lets us in")
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    """Yield whether our ports are free, or ours already and all edges are heard."""
+    ports = settings.ports
+    health = _health(f"http://127.0.0.1:{ports.api}/api/v1/health")
+    if health is None:
+        yield _free("API", ports.api, "ports.api")
+        yield _free("dashboard", ports.dashboard, "ports.dashboard")
+        return
+    yield Finding("port of the API", fine=True, fact=f"{ports.api} is answered by our server")
+    there = listens("127.0.0.1", ports.dashboard)
+    yield Finding(
+        "port of the dashboard",
+        fine=there,
+        fact=f"{ports.dashboard} {'answers' if there else 'is silent'}",
+        fix="start `watchkeeper dashboard`",
+    )
+    lost = [edge for edge, seen in health["edges"].items() if seen["state"] != "online"]
+    yield Finding(
+        "edges",
+        fine=not lost,
+        fact=f"not heard: {', '.join(lost)}" if lost else f"{len(health['edges'])} heard",
+        fix="start `watchkeeper edge` there; check its line, user name and password, and its log",
+    )
+
+
+def _health(url: str) -> dict[str, Any] | None:
+    """Return what our server says of itself, None when it is not ours that answers."""
+    try:
+        found = httpx.get(url, timeout=2.0, trust_env=False).json()
+    except (httpx.HTTPError, ValueError):
+        return None
+    return found if isinstance(found, dict) and "edges" in found else None
+
+
+def _free(name: str, port: int, key: str) -> Finding:
+    try:
+        check_free(key, "127.0.0.1", port)
+    except ConfigError as error:
+        return Finding(f"port of the {name}", fine=False, fact=error.what, fix=error.fix)
     return Finding(f"port of the {name}", fine=True, fact=f"{port} is free")
 
 
@@ -109,7 +154,7 @@ def _broker(settings: Settings) -> Finding:
         settings.mqtt.port,
         client_id="doctor",
         username=settings.mqtt.username,
-        password=password.get_secret_value() if password else "",
+        password=password.get_secret_value() if password else None,
     )
     granted = Event()
     bus.on_connect(granted.set)
@@ -126,7 +171,12 @@ def _store(settings: Settings) -> Finding:
         history = open_history(settings, plant.site.site.id, SystemClock(), writable=False)
         known = len(history.points())
         history.close()
-    except WatchkeeperError as error:
-        fix = "embedded: start `watchkeeper gateway` once; influx: check [history] url and its log"
-        return Finding("history store", fine=False, fact=str(error), fix=fix)
+    except ConfigError as error:
+        return Finding(
+            "history store", fine=False, fact=f"{error.where}: {error.what}", fix=error.fix
+        )
+    except Unreachable as error:
+        fact = "{where}: {what}".format(**error.facts)
+        fix = "embedded: mend the file's rights or its disk; influx: check [history] and its log"
+        return Finding("history store", fine=False, fact=fact, fix=fix)
     return Finding("history store", fine=True, fact=f"{settings.history.store}: {known} points")

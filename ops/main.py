@@ -59,7 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if options.verbose else logging.INFO,
         format=f"%(asctime)s %(levelname).1s {command} %(name)s: %(message)s",
     )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for talkative in ("httpx", "alembic.runtime.plugins"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     try:
         code: int = import_module(COMMANDS[command][0]).run(_settings(options), options, command)
     except ConfigError as error:

@@ -49,17 +49,17 @@ class Api:
         return answer.json() if answer.content else None
 
     def wait(self, what: str, look: Callable[[], Found | None], within_s: float) -> Found:
-        """Look again and again until something is found; raises Missed."""
+        """Look again and again until something is found; raises Missed with the last reason."""
         until = self._clock.tick() + within_s
         while True:
             try:
-                found = look()
-            except httpx.HTTPError:
-                found = None
+                found, why = look(), "nothing"
+            except (httpx.HTTPError, Missed) as error:
+                found, why = None, str(error)
             if found:
                 return found
             if self._clock.tick() > until:
-                raise Missed(f"{what}: not within {within_s:.0f} s")
+                raise Missed(f"{what}: not within {within_s:.0f} s: {why}")
             self._pause.wait(0.1)
 
     def rest(self, seconds: float) -> None:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ops.programs import check_free
 from watchkeeper import site
 from watchkeeper.settings import Settings
 
@@ -41,22 +42,10 @@ def arguments(parser: argparse.ArgumentParser, command: str) -> None:
 def run(settings: Settings, options: argparse.Namespace, command: str) -> int:
     """Run the part until it is told to stop; return its exit code."""
     match command:
-        case "broker" if options.render:
-            from ops import render  # noqa: PLC0415 - only what this part needs
-
-            return render.render(
-                settings,
-                options.render,
-                options.env,
-                mounted_at=options.mounted_at,
-                listen=options.listen,
-            )
         case "broker":
-            from broker import main as broker  # noqa: PLC0415
-
-            return broker.run(settings)
+            return _broker(settings, options)
         case "edge":
-            from edge import main as edge  # noqa: PLC0415
+            from edge import main as edge  # noqa: PLC0415 - only what this part needs
 
             return edge.run(settings, options.edge or _only_edge(settings))
         case "gateway":
@@ -64,15 +53,34 @@ def run(settings: Settings, options: argparse.Namespace, command: str) -> int:
 
             return gateway.run(settings, options.name)
         case "server":
+            # Before it connects: a second server would throw the first off the broker.
+            check_free("ports.api", settings.server.host, settings.ports.api)
             from server import main as server  # noqa: PLC0415
 
             return server.run(settings, demo=options.demo)
         case "dashboard":
+            check_free("ports.dashboard", settings.dashboard.host, settings.ports.dashboard)
             from dashboard import main as dashboard  # noqa: PLC0415
 
             return dashboard.run(settings)
         case _:
             return _simulate(settings, options)
+
+
+def _broker(settings: Settings, options: argparse.Namespace) -> int:
+    if options.render:
+        from ops import render  # noqa: PLC0415
+
+        return render.render(
+            settings,
+            options.render,
+            options.env,
+            mounted_at=options.mounted_at,
+            listen=options.listen,
+        )
+    from broker import main as broker  # noqa: PLC0415
+
+    return broker.run(settings)
 
 
 def _only_edge(settings: Settings) -> str:
@@ -86,6 +94,7 @@ def _simulate(settings: Settings, options: argparse.Namespace) -> int:
         from ops import past  # noqa: PLC0415
 
         return past.run(settings, options.seed)
+    check_free("ports.simulators", "127.0.0.1", settings.ports.simulators)
     from simulators import main as simulators  # noqa: PLC0415
 
     return simulators.run(

@@ -1,5 +1,6 @@
 """Programs as processes: started, awaited, stopped in order, restarted when they die."""
 
+import errno
 import logging
 import os
 import signal
@@ -11,9 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
-import httpx
-
 from watchkeeper.clock import Clock
+from watchkeeper.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -160,7 +160,25 @@ def listens(host: str, port: int) -> bool:
 
 def answers(url: str) -> bool:
     """Return whether a GET there succeeds."""
+    import httpx  # noqa: PLC0415 - an edge box has none
+
     try:
         return httpx.get(url, timeout=2.0, trust_env=False).is_success
     except httpx.HTTPError:
         return False
+
+
+def check_free(key: str, host: str, port: int) -> None:
+    """Raise ConfigError when another program has the port that the setting `key` names."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError as error:
+            told = "is in use" if error.errno == errno.EADDRINUSE else str(error.strerror)
+            raise ConfigError(
+                where=key,
+                what=f"{host}:{port} {told}",
+                fix=f"stop the program that has it, or set {key}; "
+                "`watchkeeper demo` moves all with --port-base 18500",
+            ) from error

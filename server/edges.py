@@ -36,7 +36,7 @@ class _Edge:
     state: str = "unknown"  # online or lost, once it said something
     boot: str = ""
     connection: int = 0
-    lost: bool = False  # as we have told it
+    lost: bool | None = None  # as we have told it; None: nothing yet since we started
 
 
 class Edges:
@@ -47,7 +47,7 @@ class Edges:
         self._site, self._latest, self._clock, self._signal = site, latest, clock, signal
         self._edges = {edge: _Edge(clock.tick()) for edge in latest.edge_slots}
         self._connected = clock.tick()  # when the broker answered last
-        self._broker_lost = False
+        self._broker_lost: bool | None = None
         self._bus: Bus | None = None
         self._lock = Lock()
 
@@ -86,8 +86,9 @@ class Edges:
                     edge.heard = now  # nothing could be heard: its time begins anew
                 return
             for name, edge in self._edges.items():
-                if edge.lost != self._judged(edge, now):
-                    self._tell(name, edge)
+                judged = self._judged(edge, now)
+                if edge.lost != judged and (judged or edge.state != "unknown"):
+                    self._tell(name, edge, lost=judged)
 
     def show(self) -> dict[str, dict[str, Any]]:
         """Return {edge: {state, age_s}} for the health page."""
@@ -112,14 +113,15 @@ class Edges:
     def _judged(self, edge: _Edge, now: float) -> bool:
         return edge.state == "lost" or now - edge.heard > LOST_S
 
-    def _tell(self, name: EdgeId, edge: _Edge) -> None:
-        edge.lost = not edge.lost
-        log.warning("edge %s is %s", name, "lost" if edge.lost else "there again")
-        self._latest.cut(name, lost=edge.lost)
-        self._signal(EDGE_LOST, PointId(f"{name}/state"), edge.lost)
+    def _tell(self, name: EdgeId, edge: _Edge, *, lost: bool) -> None:
+        """Say it when it changes, and once after a start: the alarm may be from before."""
+        edge.lost = lost
+        log.warning("edge %s is %s", name, "lost" if lost else "there")
+        self._latest.cut(name, lost=lost)
+        self._signal(EDGE_LOST, PointId(f"{name}/state"), lost)
 
     def _broker(self, *, lost: bool) -> None:
         if lost != self._broker_lost:
             self._broker_lost = lost
-            log.warning("the broker is %s", "lost" if lost else "there again")
+            log.warning("the broker is %s", "lost" if lost else "there")
             self._signal(BROKER_LOST, BROKER, lost)

@@ -73,6 +73,15 @@ class OrderOpened:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderJoined:
+    """An alarm belongs to a work order that stood already."""
+
+    order: OrderId
+    alarm: AlarmId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OrderAssigned:
     """A work order was offered to a technician, with the reasons."""
 
@@ -185,6 +194,7 @@ Event = (
     | AlarmAcknowledged
     | AlarmReturned
     | OrderOpened
+    | OrderJoined
     | OrderAssigned
     | OrderMoved
     | OrderUnclaimed

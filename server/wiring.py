@@ -44,6 +44,7 @@ def reactions(parts: Parts) -> Reactions:
                 partial(emergency.alarm_returned, here=runs),
             ),
             events.OrderOpened: (partial(alarms.order_opened, alarms=ours.alarms),),
+            events.OrderJoined: (partial(alarms.order_opened, alarms=ours.alarms),),
             events.OrderAssigned: (partial(notify.order_assigned, office=bureau),),
             events.OrderMoved: (partial(notify.order_moved, office=bureau),),
             events.OrderUnclaimed: (partial(notify.order_unclaimed, office=bureau),),

@@ -95,10 +95,9 @@ def iem3000(seen: Measures) -> Columns:
         (0x0C25, seen.frequency),
     ):
         live[..., (address - first) // 2] = value
-    import_wh = np.floor(seen.energy * 1000).astype(">i8")
-    nothing = np.zeros_like(import_wh)
-    varh = np.floor(seen.reactive_energy * 1000).astype(">i8")
-    energy = np.stack([import_wh, nothing, nothing, nothing, varh, nothing], axis=2)  # from 0x0C83
+    energy = np.zeros((*seen.energy.shape, 6), ">i8")  # from 0x0C83: import, export, -, -, in, out
+    energy[..., 0] = np.floor(seen.energy * 1000)
+    energy[..., 4] = np.floor(seen.reactive_energy * 1000)
     return {(3, first): _abcd(live), (3, 0x0C83): energy.view(">u2")}
 
 

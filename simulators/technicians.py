@@ -15,6 +15,7 @@ from msgspec import Struct, convert
 PEOPLE = ("wangqiang", "liumin")
 PASSWORD = "watch-the-house"  # noqa: S105 - the published password of the demo
 PATIENCE_S = 60.0  # how long a person may take before the simulation acts
+PATIENCE_URGENT_S = 45.0  # priority 1: the platform withdraws an unanswered offer after 60 s
 PAUSE_S = 2.0
 FIX_S = 8.0  # of work, until the cause is gone
 _NEXT: dict[str, tuple[str, float]] = {  # state of the order: verb, seconds in the state before it
@@ -34,6 +35,7 @@ class Order(Struct, frozen=True):
     id: str
     unit: str
     state: str
+    priority: int  # 1 is the most urgent
     person: str | None
     moved_at: int  # Unix ms
 
@@ -75,7 +77,8 @@ def moves(orders: Sequence[Order], memory: Memory, now_ms: int, *, eager: bool) 
             continue
         if verb == "done" and order.id not in memory.fixed and waited_s >= FIX_S and own:
             found.append(Move(order, "fix"))
-        if waited_s >= (delay_s if own else max(delay_s, PATIENCE_S)):
+        patience = PATIENCE_URGENT_S if order.priority == 1 else PATIENCE_S
+        if waited_s >= (delay_s if own else patience):
             found.append(Move(order, verb))
             away = order.id if verb == "depart" else away
     return found

@@ -12,7 +12,7 @@ from server.people.model import Person, Session, Tries
 from server.timers import Timer
 from watchkeeper.channel import Answer, Letter, Outcome
 from watchkeeper.errors import Refused
-from watchkeeper.ids import OrderId, PersonId
+from watchkeeper.ids import AlarmId, OrderId, PersonId
 
 
 class MemoryOrders:
@@ -21,6 +21,23 @@ class MemoryOrders:
     def __init__(self) -> None:
         self.rows: dict[OrderId, Order] = {}
         self.events: list[Event] = []
+        self.rings: set[tuple[OrderId, AlarmId]] = set()
+
+    def tell(self, *happened: Event) -> None:
+        self.events += happened
+
+    def ring(self, order: OrderId, alarm: AlarmId) -> bool:
+        known = (order, alarm) in self.rings
+        self.rings.add((order, alarm))
+        return not known
+
+    def quiet(self, order: OrderId, alarm: AlarmId) -> bool:
+        known = (order, alarm) in self.rings
+        self.rings.discard((order, alarm))
+        return known
+
+    def ringing(self, order: OrderId) -> int:
+        return sum(name == order for name, _ in self.rings)
 
     def get(self, order: OrderId) -> Order:
         return self.rows[order]

@@ -10,6 +10,7 @@ from typing import Any
 from server.alarms import api as alarms
 from server.compose import Outside, Server
 from server.http import User
+from server.outward import Outward
 from server.sql import open_engines
 from server.writer import Turn
 from tests.fakes import FixedClock
@@ -36,8 +37,15 @@ BROWSER = {
 class House:
     """The demo site's server; the test plays edge, broker and clock."""
 
-    def __init__(self, folder: Path, history: History | None = None, database: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        history: History | None = None,
+        database: str = "",
+        outward: Outward | None = None,
+    ) -> None:
         self.folder, self.history = folder, history
+        self.outward = outward or Outward()
         self.database = database or f"sqlite:///{folder / 'watchkeeper.db'}"
         self.clock = FixedClock()
         self.numbers = count(1)
@@ -50,7 +58,7 @@ class House:
         engines = open_engines(self.database)
         outside = Outside(
             engines, self.bus, self.live, self.history, self.clock,
-            lambda prefix: f"{prefix}_{next(self.names):06}",
+            lambda prefix: f"{prefix}_{next(self.names):06}", outward=self.outward,
         )  # fmt: skip
         self.server = Server(Settings(data=self.folder), outside)
         self.server.listen()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -40,6 +40,15 @@ class Quarantined:
     origin: str  # "riverside/plant-b1"
     reason: str  # a word: time, value, alias, unreadable
     payload: bytes  # what arrived, as JSON
+
+
+class Thinning(NamedTuple):
+    """Which old readings may go: those between the first and the last of a span."""
+
+    sampled: Series  # only of these series
+    counters: Series  # those of them whose every fall stays: an exchange, a rollover, a reset
+    before: int  # Unix ms, rounded down to a span
+    width: int  # of a span, ms; divides a day
 
 
 class History(Protocol):
@@ -82,4 +91,13 @@ class History(Protocol):
 
     def close(self) -> None:
         """Leave the store in order."""
+        ...
+
+
+@runtime_checkable
+class Thins(Protocol):
+    """A store that can thin its readings; a database has a retention of its own instead."""
+
+    def thin(self, thinning: Thinning) -> None:
+        """Begin to thin what is sealed; returns at once, a later call replaces this one."""
         ...

@@ -12,6 +12,7 @@ from watchkeeper.clock import Clock
 from watchkeeper.settings import Smtp
 
 ANSWER_S = 10.0
+OURSELVES = "watchkeeper.local"  # said to the server; asking the resolver could take long
 FOR_GOOD = 500  # and above: never; 4xx: later
 
 
@@ -48,7 +49,7 @@ class Mail(Channel):
     def send(self, letter: Letter) -> Answer:
         mail = mail_of(letter, self._settings.sender)
         mail["Date"] = format_datetime(self._clock.now())
-        mail["Message-ID"] = make_msgid(letter.key, domain="watchkeeper.local")
+        mail["Message-ID"] = make_msgid(letter.key, domain=OURSELVES)
         try:
             server = self._connect()
         except smtplib.SMTPResponseException as error:
@@ -67,9 +68,9 @@ class Mail(Channel):
     def _connect(self) -> smtplib.SMTP:
         host, port = self._settings.host, self._settings.port
         if self._settings.encryption == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, timeout=self._answer_s)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, OURSELVES, self._answer_s)
         else:
-            server = smtplib.SMTP(host, port, timeout=self._answer_s)
+            server = smtplib.SMTP(host, port, OURSELVES, self._answer_s)
         if self._settings.encryption == "starttls":
             server.starttls()
         if self._settings.username:

@@ -20,7 +20,7 @@ from adapters.history.spans import summarised
 from watchkeeper.batch import Batch, Series
 from watchkeeper.clock import Clock
 from watchkeeper.errors import Unreachable
-from watchkeeper.history import Buckets, History, Quarantined, Track
+from watchkeeper.history import Buckets, History, Quarantined, Thinning, Track
 from watchkeeper.ids import PointId
 from watchkeeper.reading import Reading
 
@@ -84,8 +84,12 @@ class EmbeddedHistory(History):
     def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
         return summarised(self.raw(point, start, end), width)
 
+    def thin(self, thinning: Thinning) -> None:
+        """Let the sealing thread thin what is sealed (embedded_thinning.py); returns at once."""
+        self._writing().thin(thinning)
+
     def settle(self) -> None:
-        """Seal and merge all that can be now, instead of when it is due."""
+        """Seal, merge and thin all that can be now, instead of when it is due."""
         self._writing().sealing.settle()
 
     @override
@@ -148,8 +152,12 @@ class _Writer:
                 (QUARANTINE_KEPT,),
             )
 
+    def thin(self, thinning: Thinning) -> None:
+        self.sealing.thin(thinning)
+        self._wanted.set()
+
     def _run(self) -> None:
-        """Seal and merge until stopped; a failure is logged once and tried again later."""
+        """Seal, merge and thin until stopped; a failure is logged once and tried again later."""
         failing = False
         while not self.sealing.stop.is_set():
             try:

@@ -16,6 +16,8 @@ create table if not exists journal(id integer primary key, b blob not null);
 create table if not exists segment(
     id integer primary key, day integer not null, readings integer not null);
 create index if not exists segment_day on segment(day);
+create table if not exists thinned(
+    segment integer primary key, before integer not null);
 create table if not exists frame(
     id integer primary key, segment integer not null, first integer not null,
     last integer not null, b blob not null, unique(segment, first));

@@ -1,4 +1,4 @@
-"""Moving readings from the journal into frames, and merging segments, beside the writer.
+"""Moving readings from the journal into frames, merging and thinning segments, beside the writer.
 
 A segment is what one seal or merge made of one UTC day; its frames do not overlap. Until its row
 in `segment` is there nobody sees its frames, so they are written in small transactions and the
@@ -19,13 +19,24 @@ from adapters.history.embedded_file import transaction
 from adapters.history.embedded_journal import Tail
 from adapters.history.embedded_latest import PART, Latest
 from adapters.history.embedded_order import ascending, to_merge
+from adapters.history.embedded_thinning import kept
 from watchkeeper.batch import Batch
 from watchkeeper.clock import Clock, unix_ms
+from watchkeeper.history import Thinning
 
 SEAL_READINGS = 720_000  # an hour of 2,000 points every 10 s
 SEAL_ROWS = 2_000  # commits; a reader that starts decodes so many
 COLD_AFTER_MS = 3_600_000  # a day is over for us an hour after its end
 _SLICE = 64  # frames a transaction and a merge step
+
+# All segments of the oldest day with one that is not thinned as far as it is wanted.
+_TO_THIN = """
+select id, day, readings from segment where day = (
+    select min(day) from segment left join thinned on thinned.segment = segment.id
+    where day * :span < :before
+    and coalesce(thinned.before, 0) < min(:before, (day + 1) * :span))
+order by id
+"""
 
 
 class Segment(NamedTuple):
@@ -37,7 +48,7 @@ class Segment(NamedTuple):
 
 
 class Sealing:
-    """What turns the journal into segments; one call of `seal` or `merge` at a time."""
+    """What turns the journal into segments; seals, merges and thins, one at a time."""
 
     def __init__(self, db: sqlite3.Connection, writing: RLock, clock: Clock) -> None:
         """Take the writer's connection, and the lock under which it is used."""
@@ -45,6 +56,7 @@ class Sealing:
         self._one = Lock()
         self.stop = Event()
         self.tail, self._latest = Tail(), Latest()
+        self._wish: Thinning | None = None
         self._load()
 
     def _load(self) -> None:
@@ -64,18 +76,18 @@ class Sealing:
         return len(self.tail) >= SEAL_READINGS or self.tail.rows >= SEAL_ROWS
 
     def work(self) -> None:
-        """Seal when due, then merge what is due."""
+        """Seal when due, then merge and thin what is due."""
         with self._one:
             if self.due:
                 self._seal()
-            while self._merge():
+            while self._merge() or self._thin():
                 pass
 
     def settle(self) -> None:
-        """Seal everything now, then merge what is due."""
+        """Seal everything now, then merge and thin what is due."""
         with self._one:
             self._seal()
-            while self._merge():
+            while self._merge() or self._thin():
                 pass
 
     def _seal(self) -> None:
@@ -113,18 +125,38 @@ class Sealing:
                     "insert into frame(segment, first, last, b) values(?, ?, ?, ?)", rows
                 )
 
+    def thin(self, wish: Thinning) -> None:
+        """Remember what is to be thinned at the next `work`."""
+        with self._writing:
+            self._wish = wish._replace(before=wish.before - wish.before % wish.width)
+
     def _merge(self) -> bool:
         """Merge segments of one day; False when none are due."""
         chosen = None if self.stop.is_set() else self._due_segments()
-        if chosen is None:
-            return False
+        return chosen is not None and self._rewrite(chosen, None)
+
+    def _thin(self) -> bool:
+        """Thin one day, all segments together: a late one may correct another; False when done."""
+        with self._writing:
+            wish = None if self.stop.is_set() else self._wish
+            if wish is None:
+                return False
+            asked = {"span": SPAN_MS, "before": wish.before}
+            chosen = [Segment(*row) for row in self._db.execute(_TO_THIN, asked)]
+            if not chosen:
+                self._wish = None
+                return False
+        return self._rewrite(chosen, wish)
+
+    def _rewrite(self, chosen: list[Segment], wish: Thinning | None) -> bool:
+        """Put one segment, thinned when wished, in place of several; False when told to stop."""
         whole = Segment(self._number(), chosen[0].day, 0)
-        old = [segment.id for segment in chosen]
         readings = 0
         try:
-            for part in self._merged(old):
-                self._put(whole.id, encode(part, whole.day * SPAN_MS))
-                readings += len(part)
+            for part in self._merged([segment.id for segment in chosen]):
+                left = part if wish is None else part.take(kept(part, wish))
+                self._put(whole.id, encode(left, whole.day * SPAN_MS))
+                readings += len(left)
                 if self.due:
                     self._seal()
                 if self.stop.is_set():
@@ -133,11 +165,20 @@ class Sealing:
         except BaseException:
             self._scrap([whole.id])
             raise
-        with self._writing, transaction(self._db) as db:
-            db.execute("insert into segment values(?, ?, ?)", whole._replace(readings=readings))
-            db.executemany("delete from segment where id = ?", [(number,) for number in old])
-        self._scrap(old)
+        self._swap(chosen, whole._replace(readings=readings), wish)
         return True
+
+    def _swap(self, chosen: list[Segment], whole: Segment, wish: Thinning | None) -> None:
+        """Show the new segment instead of the old ones, at once; then delete their frames."""
+        old = [(segment.id,) for segment in chosen]
+        with self._writing, transaction(self._db) as db:
+            db.execute("insert into segment values(?, ?, ?)", whole)
+            db.executemany("delete from segment where id = ?", old)
+            db.executemany("delete from thinned where segment = ?", old)
+            if wish is not None:
+                until = min(wish.before, (whole.day + 1) * SPAN_MS)
+                db.execute("insert into thinned values(?, ?)", (whole.id, until))
+        self._scrap(segment.id for segment in chosen)
 
     def _due_segments(self) -> list[Segment] | None:
         today = (unix_ms(self._clock.now()) - COLD_AFTER_MS) // SPAN_MS

@@ -1,4 +1,4 @@
-"""Energy of a month: how much, what it cost, when, and by which meter; each figure with coverage."""
+"""Energy of a month: how much, what it cost, when, by which meter; each figure with coverage."""
 
 from datetime import date
 from typing import Any
@@ -21,7 +21,9 @@ def show(visit: Visit) -> None:
         return
     head, pick, pdf, excel = st.columns([5, 2, 1.4, 1.2], vertical_alignment="bottom")
     head.subheader(visit.t("energy-title", site=visit.pick(site["name"])))
-    month = pick.selectbox(visit.t("month"), months.recent(visit, site["time_zone"]), label_visibility="collapsed")
+    month = pick.selectbox(
+        visit.t("month"), months.recent(visit, site["time_zone"]), label_visibility="collapsed"
+    )
     report = visit.get("energy/month", month=month)
     if report is None:
         st.info(visit.t("no-energy", month=month))
@@ -112,7 +114,8 @@ def _meters(visit: Visit, report: Month) -> None:
     total = report["total_kwh"] or 1
     rows = [
         {
-            visit.t("meter"): ("\u3000" * (meter["parent"] is not None)) + visit.pick(meter["name"]),
+            visit.t("meter"): ("\u3000" * (meter["parent"] is not None))
+            + visit.pick(meter["name"]),
             "kWh": number(meter["kwh"]),
             visit.t("energy-share"): share(meter["kwh"] / total if meter["kwh"] else None),
             visit.t("coverage"): (meter["coverage"] or 0) * 100,

@@ -14,6 +14,7 @@ SPANS_H = (1, 6, 24)
 BUCKETS = 240  # points of a trend
 FRESH_EVERY_S = 10  # how often values are asked again while the screen is open
 FIRST_UNCERTAIN, FIRST_BAD = 64, 128
+W_PER_KW = 1000
 LEADING = ("active_power", "temperature", "level", "flow", "load")
 Unit = dict[str, Any]
 Point = dict[str, Any]
@@ -60,10 +61,17 @@ def _list(visit: Visit, site: dict[str, Any]) -> Unit | None:
         for unit in units
     ]
     event: Any = st.dataframe(
-        rows, hide_index=True, height=620, on_select="rerun", selection_mode="single-row", key="units"
+        rows,
+        hide_index=True,
+        height=620,
+        on_select="rerun",
+        selection_mode="single-row",
+        key="units",
     )
     chosen = event.selection.rows
-    return units[chosen[0]] if chosen and chosen[0] < len(units) else (units or [None])[0]
+    if not units:
+        return None
+    return dict(units[chosen[0] if chosen and chosen[0] < len(units) else 0])
 
 
 def _found_by(visit: Visit, unit: Unit) -> str:
@@ -119,6 +127,8 @@ def value_text(visit: Visit, point: Point, value: float | None) -> str:
     for word in point["words"] or []:
         if word["value"] == value:
             return visit.pick(word["name"])
+    if point["unit_symbol"] == "W":
+        return f"{number(value / W_PER_KW, 2)} kW"
     return f"{number(value, point['decimals'] or 0)} {point['unit_symbol'] or ''}".strip()
 
 
@@ -147,13 +157,21 @@ def _trend(visit: Visit, site: dict[str, Any], points: list[Point]) -> None:
         st.caption(visit.t("no-trend"))
         return
     rows = broken(data["start"], data["mean"], width)
-    charts.clocked(rows, unit=point["unit_symbol"] or "", zone=site["time_zone"])
+    unit = point["unit_symbol"] or ""
+    if unit == "W":
+        unit, rows = "kW", [{**row, "value": kilo(row["value"])} for row in rows]
+    charts.clocked(rows, unit=unit, zone=site["time_zone"])
 
 
 def first_shown(points: list[Point]) -> int:
     """Return the index of the point a trend begins with: power, temperature, level, else any."""
     names = [point["id"].rpartition("/")[2] for point in points]
     return next((names.index(name) for name in LEADING if name in names), 0)
+
+
+def kilo(value: float | None) -> float | None:
+    """Return W as kW."""
+    return None if value is None else value / W_PER_KW
 
 
 def broken(starts: list[int], means: list[float | None], width: int) -> list[dict[str, Any]]:

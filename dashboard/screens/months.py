@@ -3,7 +3,6 @@
 from datetime import date
 from zoneinfo import ZoneInfo
 
-import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.screens import Visit
@@ -26,7 +25,10 @@ def downloads(visit: Visit, month: str, pdf: DeltaGenerator, excel: DeltaGenerat
     """Draw the two buttons that fetch the month's files from the server."""
     address = f"/api/v1/reports/month/{month}"
     pdf.link_button(
-        visit.t("download-pdf"), f"{address}.pdf?lang={visit.language}", type="primary", width="stretch"
+        visit.t("download-pdf"),
+        f"{address}.pdf?lang={visit.language}",
+        type="primary",
+        width="stretch",
     )
     excel.link_button(
         visit.t("download-excel"), f"{address}.xlsx?lang={visit.language}", width="stretch"

@@ -23,7 +23,7 @@ def bars(rows: Rows, *, x: str, y: str, whole: str) -> None:
     first, _, pale, _ = hues()
     colour = alt.condition(alt.datum[whole], alt.value(first), alt.value(pale))
     _draw(
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(alt.InlineData(values=rows))
         .mark_bar(cornerRadiusTopLeft=2, cornerRadiusTopRight=2)
         .encode(
             x=alt.X(f"{x}:O", title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)),
@@ -56,7 +56,7 @@ def shifted(unix_ms: int, zone: str) -> int:
 
 def _line(rows: Rows, where: alt.X, told: list[alt.Tooltip], y: str, unit: str) -> None:
     _draw(
-        alt.Chart(alt.Data(values=rows))
+        alt.Chart(alt.InlineData(values=rows))
         .mark_line(strokeWidth=2, color=hues()[0], invalid="break-paths-show-domains")
         .encode(
             x=where,

@@ -23,7 +23,9 @@ def moment(unix_ms: int | None, zone: str) -> str:
     """Return the clock of the site at an instant, "?" when it never was."""
     if unix_ms is None:
         return "?"
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(ZoneInfo(zone)).strftime("%H:%M:%S")
+    return (
+        datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(ZoneInfo(zone)).strftime("%H:%M:%S")
+    )
 
 
 def change(now: float | None, before: float | None) -> str | None:

@@ -112,6 +112,8 @@ class Line:
         """Name the bus; connects with the first read."""
         self.host, self.port = host, port
         self._client: AsyncModbusTcpClient | None = None
+        # Transaction numbers go on over connections: a gateway may send a late answer on the next.
+        self._transaction = 0
 
     async def read(self, asked: Request) -> bytes:
         """Return the values of the answer as on the wire.
@@ -148,6 +150,7 @@ class Line:
         """Hang up; the next read connects again."""
         client, self._client = self._client, None
         if client is not None:
+            self._transaction = client.ctx.next_tid
             client.close()
 
     async def _opened(self) -> AsyncModbusTcpClient:
@@ -164,13 +167,14 @@ class Line:
         if not await client.connect():
             client.close()
             raise LineDown(f"{self.host}:{self.port}")
+        client.ctx.next_tid = self._transaction
         self._client = client
         return client
 
     def _lost(self, client: AsyncModbusTcpClient) -> None:
         """Tell the read under way at once; pymodbus would let it wait for its time-out."""
         if client is self._client:
-            self._client = None
+            self._client, self._transaction = None, client.ctx.next_tid
         if not client.ctx.response_future.done():
             client.ctx.response_future.set_exception(ConnectionException("connection lost"))
             client.ctx.response_future.exception()  # seen, even when nobody waits for it

@@ -115,7 +115,7 @@ def _trip(detector: int, eyes: Eyes, since: int) -> Trip:
     people, building, sink, page = eyes
     api = people[0]
     point = f"fire-panel/detector-{detector:02d}"
-    flipped = building.scenario("detector", unit="fire-panel", detectors=[detector])["at"]
+    flipped = building.scenario("fire", unit="fire-panel", detectors=[detector])["at"]
 
     def raised() -> Json | None:
         alarms: list[Json] = api.get("/alarms", open=True)
@@ -127,7 +127,7 @@ def _trip(detector: int, eyes: Eyes, since: int) -> Trip:
     webhook, _ = sink.wait(lambda body: body.get("subject") == alarm["id"], 10)
     shown = page.wait_for_function("id => window.seenAlarms[id]", arg=alarm["id"], timeout=10_000)
     browser = int(shown.json_value())
-    building.scenario("detector", unit="fire-panel", detectors=[detector], clear=True)
+    building.scenario("fire", unit="fire-panel", detectors=[detector], clear=True)
     api.wait("return", lambda: api.get(f"/alarms/{alarm['id']}")["returned_at"], 15)
     _end(people, alarm["id"])
     if browser < flipped - 50:

@@ -5,11 +5,14 @@ import json
 import platform
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from ops.bench.figure import Figure
+from watchkeeper.errors import ConfigError
 from watchkeeper.settings import Settings
 
-BENCHES = {"alarm": "ops.bench.alarm"}
+# The benchmarks folder is not in the wheel.
+BENCHES = {"alarm": "ops.bench.alarm", "store": "benchmarks.store"}
 
 
 def arguments(parser: argparse.ArgumentParser, _: str) -> None:
@@ -23,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser, _: str) -> None:
 
 def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
     """Run one benchmark; return 0 only when every bar holds (with --smoke: when it ran)."""
-    figures: list[Figure] = import_module(BENCHES[options.name]).measure(settings, options)
+    figures: list[Figure] = _bench(options.name).measure(settings, options)
     print(f"{platform.machine()}, Python {platform.python_version()}")
     for figure in figures:
         bar = f"{figure.relation} {figure.bar:g}" if figure.bar is not None else "-"
@@ -34,3 +37,17 @@ def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
         rows = [figure.row() for figure in figures]
         options.json.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
     return 0 if options.smoke or all(figure.ok for figure in figures) else 1
+
+
+def _bench(name: str) -> ModuleType:
+    """Return the benchmark; ConfigError: it stands only in a checkout, and this is none."""
+    try:
+        return import_module(BENCHES[name])
+    except ModuleNotFoundError as error:
+        if error.name not in {"benchmarks", BENCHES[name]}:
+            raise
+        raise ConfigError(
+            where=f"bench {name}",
+            what="needs the folder benchmarks/, which is not installed",
+            fix="run `python -m ops.main bench` in a checkout of the sources",
+        ) from error

@@ -29,6 +29,8 @@ class Stage:
         return unix_ms(self.clock.now())
 
 
+EVIDENCE = {"note": "seen and done", "headcount": {"found": 12, "missing": 0}}
+
 Step = Callable[[Stage], str]  # what was observed; raises Missed
 
 
@@ -138,7 +140,7 @@ def finish_run(stage: Stage, run: str, clear: Callable[[], object]) -> str:
     found: Json = stage.api.get(f"/runs/{run}")
     for role in found["roles"]:
         if role["acknowledged_at"] is None and role["person"]:
-            stage.api.post(f"/runs/{run}/roles/{role['key']}/acknowledge")
+            stage.person(role["person"]).post(f"/runs/{run}/roles/{role['key']}/acknowledge")
     clear()
     steps = 0
     for _ in range(60):
@@ -147,13 +149,12 @@ def finish_run(stage: Stage, run: str, clear: Callable[[], object]) -> str:
         if not ready:
             break
         for key in ready:
-            stage.api.post(f"/runs/{run}/steps/{key}/done", {"note": "done"})
+            stage.api.post(f"/runs/{run}/steps/{key}/done", EVIDENCE)
             steps += 1
-    if "stable" in found["may"]:
-        stage.api.post(f"/runs/{run}/stable", {"note": "stable"})
-    stage.api.post(
-        f"/runs/{run}/close", {"headcount": {"found": 12, "missing": 0}, "note": "clear"}
-    )
+    commander = next(role["person"] for role in found["roles"] if role["key"] == "commander")
+    if found["state"] != "stable":
+        stage.person(commander).post(f"/runs/{run}/stable", {"note": "under control"})
+    stage.person(commander).post(f"/runs/{run}/close", EVIDENCE)
     closed = stage.api.wait("the run closed", lambda: _closed(stage, run), 10)
     return f"run {run} with {steps} steps done and {len(closed['log'])} entries, closed"
 
@@ -177,12 +178,14 @@ def store_down(stage: Stage) -> str:
 
     begin = stage.now()
     stage.programs.programs["gateway"].stop()
-    stage.building.scenario("detector", unit="fire-panel", detectors=[41])
-    alarm = _alarm(stage, "detector-fire", "fire-panel", begin, 10)
-    told = stage.now() - begin
-    stage.building.scenario("detector", unit="fire-panel", detectors=[41], clear=True)
-    stage.api.rest(20)
-    stage.programs.restart("gateway")
+    try:
+        stage.building.scenario("fire", unit="fire-panel", detectors=[41])
+        alarm = _alarm(stage, "detector-fire", "fire-panel", begin, 10)
+        told = stage.now() - begin
+        stage.building.scenario("fire", unit="fire-panel", detectors=[41], clear=True)
+        stage.api.rest(20)
+    finally:
+        stage.programs.restart("gateway")
     restarted = stage.now()
     _end_runs(stage, alarm["id"])
     stage.api.rest(5)

@@ -19,6 +19,7 @@ from server.events import (
     AlarmAcknowledged,
     AlarmRaised,
     AlarmReturned,
+    OrderJoined,
     OrderOpened,
     RunMoved,
     RunStarted,
@@ -79,7 +80,7 @@ def acknowledge(command: Acknowledge, here: Here) -> None:
     here.alarms.save(alarm, "acknowledge", command.by, happened)
 
 
-def order_opened(event: OrderOpened, alarms: Alarms) -> None:
+def order_opened(event: OrderOpened | OrderJoined, alarms: Alarms) -> None:
     """The alarm shows its work order. Safe to run twice."""
     if event.alarm is not None:
         _linked(event.alarm, {"order": event.order}, alarms)

@@ -7,11 +7,12 @@ from datetime import datetime
 from hashlib import sha256
 from typing import TypeAlias
 
-from server.events import Event, OrderAssigned, OrderMoved, OrderOpened
+from server.events import Event, OrderAssigned, OrderJoined, OrderMoved, OrderOpened
 from server.orders.model import (
     DISPATCH,
     ENDED,
     LIMITS,
+    NOTED,
     PAUSES,
     REOPEN_WITHIN,
     SYSTEM_ROLE,
@@ -170,18 +171,19 @@ def _changed(order: Order, cmd: Move, actor: Actor, now: datetime) -> Order:
         case Verb.DONE:
             changed = replace(order, done_at=now, cause=cmd.cause, remedy=cmd.remedy)
         case _:
-            changed = _back_to_work(order, cmd.verb)
+            changed = _back_to_work(order, cmd.verb, now)
     return changed
 
 
-def _back_to_work(order: Order, verb: Verb) -> Order:
+def _back_to_work(order: Order, verb: Verb, now: datetime) -> Order:
     """Return the order as it is after work that was done turned out not to be."""
     if verb not in {Verb.REJECT, Verb.REOPEN}:
         return order
     again = replace(order, done_at=None, reopened=order.reopened + 1)
     if verb is Verb.REJECT:
         return again
-    return replace(again, person=None, reasons=(), tried=(), accepted_at=None)
+    free = replace(again, person=None, reasons=(), tried=(), accepted_at=None)
+    return replace(free, since=now, holds=())
 
 
 def _resumed(order: Order, now: datetime) -> Order:
@@ -214,7 +216,7 @@ def open_order(cmd: OpenOrder, new: OrderId, now: datetime) -> tuple[Order, Happ
     order = Order(
         id=new, key=cmd.key, alarm=cmd.alarm, unit=cmd.unit, place=cmd.place,
         priority=cmd.priority, skill=cmd.skill, title=cmd.title, life_safety=cmd.life_safety,
-        opened_at=now, moved_at=now, ringing=(cmd.alarm,) if cmd.alarm else (),
+        opened_at=now, since=now, moved_at=now,
     )  # fmt: skip
     opened = OrderOpened(
         new, cmd.alarm, cmd.unit, cmd.priority, cmd.title, cmd.place, cmd.skill, now
@@ -224,21 +226,19 @@ def open_order(cmd: OpenOrder, new: OrderId, now: datetime) -> tuple[Order, Happ
 
 
 def join(order: Order, cmd: OpenOrder, now: datetime) -> tuple[Order, Happened]:
-    """Return the order with one more alarm; one that was done goes back to work.
+    """Return the order with one more alarm that rings; one that was done goes back to work.
 
     The more urgent priority of the two stays.
     """
-    known = cmd.alarm is None or cmd.alarm in order.ringing
-    if not known and cmd.alarm is not None:
-        order = replace(
-            order,
-            ringing=(*order.ringing, cmd.alarm),
-            notes=(*order.notes, Note(now, TELEMETRY, "orders.did.joined", cmd.alarm)),
-        )
+    happened: Happened = []
+    if cmd.alarm is not None:
+        order = _heard(order, Note(now, TELEMETRY, "orders.did.joined", cmd.alarm))
+        happened = [OrderJoined(order.id, cmd.alarm, now)]
     order = replace(order, priority=min(order.priority, cmd.priority))
     if order.state in WAYS[Verb.REOPEN].start:
-        return move(order, Move(Verb.REOPEN), system(DISPATCH), now)
-    return order, []
+        order, reopened = move(order, Move(Verb.REOPEN), system(DISPATCH), now)
+        happened += reopened
+    return order, happened
 
 
 def same_fault(order: Order, now: datetime) -> bool:
@@ -249,25 +249,37 @@ def same_fault(order: Order, now: datetime) -> bool:
     return order.state is State.CLOSED and recent
 
 
-def returned(order: Order, alarm: AlarmId, now: datetime) -> tuple[Order, Happened]:
-    """Note that an alarm is over; an order that is done is verified and closed by it.
+def returned(order: Order, alarm: AlarmId, now: datetime, *, quiet: bool) -> tuple[
+    Order, Happened
+]:  # fmt: skip
+    """Note that an alarm is over; an order that is done is verified and closed by the last.
 
     The return alone never ends an order that nobody has worked on.
+
+    Args:
+        order: The order of the alarm.
+        alarm: What has returned.
+        now: When.
+        quiet: No other alarm of the order rings.
     """
-    if alarm not in order.ringing:
-        return order, []
-    rest = tuple(other for other in order.ringing if other != alarm)
-    noted = Note(now, TELEMETRY, "orders.did.returned", alarm)
-    return settle(replace(order, ringing=rest, notes=(*order.notes, noted)), now)
+    noted = _heard(order, Note(now, TELEMETRY, "orders.did.returned", alarm))
+    return settle(noted, now, quiet=quiet)
 
 
-def settle(order: Order, now: datetime) -> tuple[Order, Happened]:
+def settle(order: Order, now: datetime, *, quiet: bool) -> tuple[Order, Happened]:
     """Verify and close an order of alarms that is done, once all its points are back to normal."""
-    if order.state is not State.DONE or order.alarm is None or order.ringing:
+    if order.state is not State.DONE or order.alarm is None or not quiet:
         return order, []
     verified, first = move(order, Move(Verb.VERIFY), system(TELEMETRY), now)
     closed, second = move(verified, Move(Verb.CLOSE), system(TELEMETRY), now)
     return closed, [*first, *second]
+
+
+def _heard(order: Order, note: Note) -> Order:
+    """Return the order with a note of an alarm; a storm does not fill its history."""
+    if sum(each.by == TELEMETRY for each in order.notes) >= NOTED:
+        return order
+    return replace(order, notes=(*order.notes, note))
 
 
 def timed_out(order: Order, offer: int, now: datetime) -> tuple[Order, Happened]:
@@ -322,12 +334,12 @@ def due(order: Order, now: datetime) -> Due:
     limits = LIMITS[order.priority]
     waiting = order.accepted_at is None and order.open and order.done_at is None
     working = order.open and order.done_at is None
-    mended = order.opened_at + limits.restore
+    mended = order.since + limits.restore
     for hold in order.holds:
         if hold.since < mended:
             mended += (hold.until or now) - hold.since
     return Due(
-        order.opened_at + limits.respond if waiting else None,
+        order.since + limits.respond if waiting else None,
         mended if working else None,
     )
 

@@ -40,21 +40,31 @@ def open_or_join(cmd: OpenOrder, desk: Desk) -> OrderId:
     """Open an order and offer it, or join the one of the same fault; return its id."""
     found = desk.orders.latest(cmd.key)
     if found is None or not decide.same_fault(found, desk.now):
-        found = None
-        order, happened = decide.open_order(cmd, OrderId(desk.new_id("ord")), desk.now)
+        return _opened(cmd, desk)
+    if cmd.alarm is not None and not desk.orders.ring(found.id, cmd.alarm):
+        return found.id
+    order, happened = decide.join(found, cmd, desk.now)
+    if order.reopened != found.reopened:
         _limits(order, desk)
-    else:
-        order, happened = decide.join(found, cmd, desk.now)
-    decided = _offered(order, happened, desk) if happened else (order, happened)
-    return _save(found, decided, desk).id
+        order, happened = _offered(order, happened, desk)
+    return _save(found, (order, happened), desk).id
+
+
+def _opened(cmd: OpenOrder, desk: Desk) -> OrderId:
+    order, happened = decide.open_order(cmd, OrderId(desk.new_id("ord")), desk.now)
+    if cmd.alarm is not None:
+        desk.orders.ring(order.id, cmd.alarm)
+    _limits(order, desk)
+    return _save(None, _offered(order, happened, desk), desk).id
 
 
 def note_return(event: AlarmReturned, desk: Desk) -> None:
     """An alarm that is over is noted on its order; a finished order is verified by it."""
     order = desk.orders.latest(f"{event.unit}/{event.rule}")
-    if order is None or not order.open:
+    if order is None or not desk.orders.quiet(order.id, event.alarm) or not order.open:
         return
-    _save(order, decide.returned(order, event.alarm, desk.now), desk)
+    quiet = desk.orders.ringing(order.id) == 0
+    _save(order, decide.returned(order, event.alarm, desk.now, quiet=quiet), desk)
 
 
 def move(order: OrderId, cmd: Move, actor: Actor, desk: Desk) -> Order:
@@ -65,8 +75,11 @@ def move(order: OrderId, cmd: Move, actor: Actor, desk: Desk) -> Order:
     after, happened = decide.move(before, cmd, actor, desk.now)
     if cmd.verb is Verb.DECLINE:
         after, happened = _offered(after, happened, desk)
+    elif cmd.verb is Verb.REJECT:
+        _limits(after, desk)
     elif cmd.verb is Verb.DONE:
-        after, settled = decide.settle(after, desk.now)
+        quiet = desk.orders.ringing(order) == 0
+        after, settled = decide.settle(after, desk.now, quiet=quiet)
         happened = [*happened, *settled]
     return _save(before, (after, happened), desk)
 
@@ -85,6 +98,9 @@ def accept_by_link(token: str, desk: Desk) -> Order:
         raise Refused("orders.link-expired", order=link.order)
     if link.person not in {person.id for person in desk.crew()}:
         raise Refused("orders.link-expired", order=link.order)
+    found = desk.orders.get(link.order)
+    if found.person not in {None, link.person}:
+        raise Refused("orders.taken", state=found.state.value, person=found.person)
     actor = Actor(link.person, frozenset({decide.TECHNICIAN}))
     order = move(link.order, Move(Verb.ACCEPT), actor, desk)
     desk.links.use(link.token_hash, desk.now)
@@ -139,10 +155,11 @@ def _offered(order: Order, happened: Happened, desk: Desk) -> tuple[Order, Happe
 def _save(before: Order | None, decided: tuple[Order, Happened], desk: Desk) -> Order:
     """Store what was decided and let the offer's clock follow it."""
     after, happened = decided
-    if after == before:
+    if after == before:  # nothing to show; what happened may still matter to others
+        desk.orders.tell(*happened)
         return after
     offered = any(isinstance(event, OrderAssigned) for event in happened)
-    if offered or after.state is not State.ASSIGNED:
+    if before is not None and (offered or after.state is not State.ASSIGNED):
         desk.timers.cancel(OFFER, after.id)
     if offered:
         desk.timers.set(Timer(OFFER, after.id, after.offers, decide.offer_ends(after)))

@@ -14,6 +14,7 @@ TELEMETRY = PersonId("telemetry")  # the point itself says that the fault is ove
 DISPATCH = PersonId("dispatch")  # the platform assigns, withdraws and reopens
 SYSTEM = frozenset({TELEMETRY, DISPATCH})  # no account may have these names
 
+NOTED = 20  # joined and returned alarms of an order that are noted one by one
 REOPEN_WITHIN = timedelta(minutes=30)  # the same fault this soon after "done" is the same order
 LINK_LIFE = timedelta(hours=12)  # an accept link, one shift
 
@@ -182,10 +183,10 @@ class Order:
     title: Text
     life_safety: bool  # its clocks never pause
     opened_at: datetime
+    since: datetime  # the time limits count from here: opened, or opened again
     moved_at: datetime
     state: State = State.NEW
     person: PersonId | None = None
-    ringing: tuple[AlarmId, ...] = ()  # its alarms that have not returned
     tried: tuple[PersonId, ...] = ()  # declined or let it time out, since the last (re)opening
     reasons: tuple[str, ...] = ()  # why this person
     offers: int = 0  # number of the present offer: older time-outs mean nothing

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 from server.events import Event
 from server.orders.model import Link, Order, Technician
 from server.timers import Timer
-from watchkeeper.ids import NewId, OrderId, PersonId
+from watchkeeper.ids import AlarmId, NewId, OrderId, PersonId
 
 # Who could be sent: loads are filled in from the orders themselves.
 Crew: TypeAlias = Callable[[], Sequence[Technician]]
@@ -27,6 +27,22 @@ class Orders(Protocol):
 
     def save(self, order: Order, *happened: Event) -> None:
         """Store a new or changed order; at most one open order a key is possible."""
+        ...
+
+    def tell(self, *happened: Event) -> None:
+        """Tell what happened around an order that is itself as before."""
+        ...
+
+    def ring(self, order: OrderId, alarm: AlarmId) -> bool:
+        """Note that an alarm of the order rings; False when it did already."""
+        ...
+
+    def quiet(self, order: OrderId, alarm: AlarmId) -> bool:
+        """Note that it is over; False when it did not ring."""
+        ...
+
+    def ringing(self, order: OrderId) -> int:
+        """Return how many alarms of the order ring."""
         ...
 
     def loads(self) -> Mapping[PersonId, int]:

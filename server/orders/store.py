@@ -49,10 +49,10 @@ class OrderRow(SQLModel, table=True):
     title: str
     life_safety: bool
     opened_at: datetime = Field(sa_type=Instant)
+    since: datetime = Field(sa_type=Instant)
     moved_at: datetime = Field(sa_type=Instant)
     state: str = Field(index=True)
     person: str | None
-    ringing: str
     tried: str
     reasons: str
     offers: int
@@ -79,6 +79,15 @@ class MoveRow(SQLModel, table=True):
     after: str
 
 
+class RingRow(SQLModel, table=True):
+    """An alarm of an order that has not returned."""
+
+    __tablename__ = "work_order_alarm"
+
+    order_id: str = Field(primary_key=True)
+    alarm: str = Field(primary_key=True)
+
+
 class LinkRow(SQLModel, table=True):
     """A one-tap link; the token itself is nowhere."""
 
@@ -93,10 +102,10 @@ class LinkRow(SQLModel, table=True):
 
 
 ORDERS = SQLModel.metadata.tables["work_order"]
+RINGS = SQLModel.metadata.tables["work_order_alarm"]
 LINKS = SQLModel.metadata.tables["go_link"]
 _JSON: dict[str, Any] = {  # columns that hold lists, and of what
     "title": Text,
-    "ringing": tuple[AlarmId, ...],
     "tried": tuple[PersonId, ...],
     "reasons": tuple[str, ...],
     "holds": tuple[Hold, ...],
@@ -145,6 +154,28 @@ class SqlOrders:
             self._connection.execute(sa.insert(MoveRow), moves)
         self._unit.changed("order", shown(order, self._words, _OPERATOR, self._unit.now))
         self._unit.happened(*happened)
+
+    def tell(self, *happened: Event) -> None:
+        """Tell what happened around an order that is itself as before."""
+        self._unit.happened(*happened)
+
+    def ring(self, order: OrderId, alarm: AlarmId) -> bool:
+        """Note that an alarm of the order rings; False when it did already."""
+        where = sa.and_(RINGS.c.order_id == order, RINGS.c.alarm == alarm)
+        if self._connection.execute(sa.select(RINGS.c.alarm).where(where)).first() is not None:
+            return False
+        self._connection.execute(sa.insert(RingRow).values(order_id=order, alarm=alarm))
+        return True
+
+    def quiet(self, order: OrderId, alarm: AlarmId) -> bool:
+        """Note that it is over; False when it did not ring."""
+        where = sa.and_(RINGS.c.order_id == order, RINGS.c.alarm == alarm)
+        return self._connection.execute(sa.delete(RingRow).where(where)).rowcount > 0
+
+    def ringing(self, order: OrderId) -> int:
+        """Return how many alarms of the order ring."""
+        count = sa.select(sa.func.count()).select_from(RINGS).where(RINGS.c.order_id == order)
+        return int(self._connection.execute(count).scalar_one())
 
     def loads(self) -> Mapping[PersonId, int]:
         """Return how many orders each person has in hand."""

@@ -5,6 +5,7 @@ Riverside Plaza as the catalog describes it; accounts and passwords as in the de
 """
 
 import asyncio
+import contextlib
 import json
 import math
 import secrets
@@ -166,7 +167,7 @@ def people(request: Request) -> list[dict[str, Any]]:
 @app.get("/api/v1/points/latest")
 def latest(points: str = "") -> list[dict[str, Any]]:
     """Return newest values."""
-    return hub.story.latest(points.split(","))
+    return hub.story.values.latest(points.split(","))
 
 
 @app.get("/api/v1/history")
@@ -174,10 +175,10 @@ def history(point: str, start: int, end: int, width: int = 0) -> dict[str, Any]:
     """Return a plausible day, with a hole between 09:15 and 10:00."""
     step = width or 60_000
     starts = list(range(start // step * step, end, step))
-    base = hub.story.base(point)
+    base = hub.story.values.base(point)
     at = [(each // 3_600_000 + 8 + (each % 3_600_000) / 3_600_000) % 24 for each in starts]
     means = [
-        None if 9.25 < hour < 10 else base * (0.35 + 0.65 * math.exp(-(((hour - 14) / 5) ** 2)))  # noqa: PLR2004
+        None if 9.25 < hour < 10 else base * (0.35 + 0.65 * math.exp(-(((hour - 14) / 5) ** 2)))
         for hour in at
     ]
     return {"start": starts, "mean": means, "low": means, "high": means, "counts": [10] * len(at)}
@@ -193,7 +194,7 @@ def one_order(order: str, request: Request) -> Any:
 def energy(month: str, request: Request) -> Any:
     """Return a month."""
     user(request)
-    return hub.story.month(month)
+    return hub.story.values.month(month)
 
 
 @app.post("/api/v1/alarms/{alarm}/acknowledge")
@@ -202,7 +203,12 @@ def acknowledge(alarm: str, request: Request) -> Any:
     who = writer(request)
     if hub.story.alarms[alarm]["life"] not in {"unacknowledged", "returned"}:
         by = hub.story.alarms[alarm]["acknowledged_by"]
-        body = {"type": "alarms.not-unacknowledged", "status": 409, "state": "acknowledged", "by": by}
+        body = {
+            "type": "alarms.not-unacknowledged",
+            "status": 409,
+            "state": "acknowledged",
+            "by": by,
+        }
         return JSONResponse(body, 409)
     hub.story.acknowledge(alarm, who)
     return Response(status_code=204)
@@ -212,7 +218,7 @@ def acknowledge(alarm: str, request: Request) -> Any:
 async def move(order: str, verb: str, request: Request) -> Any:
     """Move an order."""
     who = writer(request)
-    return hub.story.move(order, verb, who, await request.json(), ROLES)
+    return hub.story.move(order, verb, who, await request.json())
 
 
 @app.post("/api/v1/plans/{plan}/start")
@@ -220,14 +226,14 @@ async def start(plan: str, request: Request) -> Any:
     """Start a plan."""
     writer(request)
     asked = await request.json()
-    return hub.story.start(plan, asked["place"], asked["mode"])
+    return hub.story.runs.start(plan, asked["place"], asked["mode"], alarms=[])
 
 
 @app.post("/api/v1/runs/{run}/{rest:path}")
 async def run_move(run: str, rest: str, request: Request) -> Any:
     """Work on a run."""
     who = writer(request)
-    return hub.story.work(run, rest, who, ROLES[who][0], await request.json())
+    return hub.story.runs.work(run, rest, who, ROLES[who][0], await request.json())
 
 
 @app.post("/api/v1/inbox/{message}/read", status_code=204)
@@ -238,45 +244,41 @@ def read(message: str, request: Request) -> None:
 
 
 @app.get("/api/v1/stream")
-async def stream(
-    request: Request, points: str = "", after: int = -1
-) -> StreamingResponse:
+async def stream(request: Request, points: str = "", after: int = -1) -> StreamingResponse:
     """Follow."""
-    who = user(request)
-    session = request.cookies["wk_session"]
     asked = request.headers.get("last-event-id")
     row = int(asked) if asked else after
+    return StreamingResponse(
+        frames(request.cookies["wk_session"], [each for each in points.split(",") if each], row),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-who": user(request)},
+    )
 
-    async def frames() -> AsyncIterator[bytes]:
-        nonlocal row
-        woken = asyncio.Event()
-        hub.woken.add(woken)
-        try:
-            if row < 0:
-                row = len(hub.log)
-                yield f"event: snapshot\ndata: {json.dumps(hub.story.snapshot())}\n\n".encode()
-            beat = CLOCK.tick()
-            while session in hub.sessions:
-                for line in hub.log[row:]:
-                    yield line
-                row = len(hub.log)
-                values = hub.story.values(points.split(",")) if points else {}
-                if values:
-                    yield f"event: values\ndata: {json.dumps(values)}\n\n".encode()
-                if CLOCK.tick() >= beat:
-                    beat = CLOCK.tick() + 2
-                    yield f'event: beat\ndata: {{"row": {row}}}\n\n'.encode()
-                woken.clear()
-                try:
-                    async with asyncio.timeout(0.5):
-                        await woken.wait()
-                except TimeoutError:
-                    pass
-        finally:
-            hub.woken.discard(woken)
 
-    headers = {"cache-control": "no-store", "x-who": who}
-    return StreamingResponse(frames(), media_type="text/event-stream", headers=headers)
+async def frames(session: str, points: list[str], row: int) -> AsyncIterator[bytes]:
+    """Yield the log from `row` on, values twice a second, a beat every 2 s."""
+    if row < 0:
+        row = len(hub.log)
+        yield f"event: snapshot\ndata: {json.dumps(hub.story.snapshot())}\n\n".encode()
+    beat = CLOCK.tick()
+    woken = asyncio.Event()
+    hub.woken.add(woken)
+    try:
+        while session in hub.sessions:
+            for line in hub.log[row:]:
+                yield line
+            row = len(hub.log)
+            if points:
+                read = json.dumps(hub.story.values.values(points))
+                yield f"event: values\ndata: {read}\n\n".encode()
+            if CLOCK.tick() >= beat:
+                beat = CLOCK.tick() + 2
+                yield f'event: beat\ndata: {{"row": {row}}}\n\n'.encode()
+            woken.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), 0.5)
+    finally:
+        hub.woken.discard(woken)
 
 
 @app.get("/api/v1/{what}")
@@ -286,8 +288,8 @@ def listed(what: str, request: Request) -> Any:
     found = {
         "alarms": lambda: list(hub.story.alarms.values()),
         "orders": lambda: [hub.story.order_for(each, who) for each in hub.story.orders.values()],
-        "runs": lambda: list(hub.story.runs.values()),
-        "plans": hub.story.plans,
+        "runs": lambda: list(hub.story.runs.all.values()),
+        "plans": hub.story.runs.listed,
         "inbox": lambda: hub.story.inbox(who),
     }.get(what)
     if found is None:

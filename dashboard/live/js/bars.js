@@ -83,7 +83,7 @@ class Bars {
     put(this.sound, 'class', `sound ${on ? '' : 'off'}`);
     if (this.sound.dataset.on !== String(on)) swap(this.sound.firstChild, icon(on ? 'sound' : 'silent'));
     this.sound.dataset.on = on;
-    say(this.sound.lastChild, words.t(on ? 'sound-on' : 'sound-off'));
+    say(this.sound.lastChild, words.t(on ? 'sound-on' : this.app.phone() ? 'sound-off-short' : 'sound-off'));
     put(this.sound, 'aria-label', words.t(on ? 'sound-on' : 'sound-off'));
     put(this.sound, 'aria-pressed', on);
   }

@@ -84,16 +84,25 @@ class Mine {
     const { words, house } = this.app;
     show(this.sheetBox, Boolean(order));
     if (!order) { this.sheetBox.dataset.id = ''; return; }
-    if (this.sheetBox.dataset.id !== order.id) {
-      this.sheetBox.dataset.id = order.id;
+    const built = `${order.id} ${order.may}`;
+    if (this.sheetBox.dataset.id !== built) {
+      this.sheetBox.dataset.id = built;
       this.left = h('b');
-      const button = (verb, css) => order.may.includes(verb) && h('button', { class: `btn ${css} xl`, type: 'button', 'data-deed': verb, onclick: (event) => deed(this.app, house.orders.get(order.id), verb, event.currentTarget) }, words.t(`do-${verb}`));
+      const button = (verb, css) => order.may.includes(verb) && h('button', { class: `btn ${css} xl`, type: 'button', 'data-deed': verb, onclick: (event) => this.answer(order.id, verb, event.currentTarget) }, words.t(`do-${verb}`));
       swap(this.sheetBox, h('div', { class: `card new p${order.priority}` }, h('div', { class: 'ring' }, h('span', {}, words.t('new-order')), this.left),
         h('button', { class: 'oc', type: 'button', onclick: () => this.select(order.id) }, marked(order.priority, '', words), h('div', { class: 'grow' }, h('div', { class: 't' }, words.pick(order.title)), h('div', { class: 's' }, [house.placeName(order.place), house.unitName(order.unit)].filter(Boolean).join(' · ')))),
         h('div', { class: 'two' }, button('accept', 'pr'), button('decline', ''))));
     }
     const due = order.respond_due;
     say(this.left, due ? (due < words.now() ? words.t('over', { span: words.span(words.now() - due) }) : words.span(due - words.now())) : '');
+  }
+
+  // Once accepted, the order opens: what comes next is its main button.
+  async answer(id, verb, button) {
+    const done = await deed(this.app, this.app.house.orders.get(id), verb, button);
+    if (!done || verb !== 'accept') return;
+    if (done.id) this.app.house.order(done);
+    this.select(id);
   }
 
   select(id) {

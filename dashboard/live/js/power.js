@@ -8,7 +8,7 @@ class Power {
     const { words } = app;
     this.svg = g('svg', { class: 'draw', viewBox: `0 0 ${LINE.width} ${LINE.height}`, role: 'img', 'aria-label': words.t('power') });
     this.total = h('b', { style: 'color:var(--ink)' });
-    this.root = h('section', { class: 'panel', style: 'flex:none;height:16.5rem' }, h('div', { class: 'ph' }, h('h2', {}, words.t('power')), h('span', { class: 'meta' }, words.t('power-what')), h('span', { class: 'meta end' }, words.t('now-power'), ' ', this.total, ' kW')), this.svg);
+    this.root = h('section', { class: 'panel line-panel' }, h('div', { class: 'ph' }, h('h2', {}, words.t('power')), h('span', { class: 'meta' }, words.t('power-what')), h('span', { class: 'meta end' }, words.t('now-power'), ' ', this.total, ' kW')), this.svg);
   }
 
   points() { return plantOf(this.app.house).branches.flatMap(({ main, feeders }) => [main, ...feeders]).map((unit) => `${unit.id}/active_power`); }

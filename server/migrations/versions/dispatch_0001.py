@@ -55,10 +55,11 @@ def _orders() -> None:
         sa.Column("title", sa.String, nullable=False),
         sa.Column("life_safety", sa.Boolean, nullable=False),
         sa.Column("opened_at", Instant, nullable=False),
+        sa.Column("since", Instant, nullable=False),
         sa.Column("moved_at", Instant, nullable=False),
         sa.Column("state", sa.String, nullable=False, index=True),
         sa.Column("person", sa.String),
-        *(sa.Column(name, sa.String, nullable=False) for name in ("ringing", "tried", "reasons")),
+        *(sa.Column(name, sa.String, nullable=False) for name in ("tried", "reasons")),
         sa.Column("offers", sa.Integer, nullable=False),
         sa.Column("held_in", sa.String),
         sa.Column("holds", sa.String, nullable=False),
@@ -75,6 +76,11 @@ def _orders() -> None:
         sa.Column("order_id", sa.String, nullable=False, index=True),
         sa.Column("at", Instant, nullable=False),
         *(sa.Column(name, sa.String, nullable=False) for name in ("by", "before", "after")),
+    )
+    op.create_table(
+        "work_order_alarm",
+        sa.Column("order_id", sa.String, primary_key=True),
+        sa.Column("alarm", sa.String, primary_key=True),
     )
     op.create_table(
         "go_link",
