@@ -55,13 +55,14 @@ def who() -> dict[str, Any] | None:
     return person
 
 
-def choose_language() -> str:
+def choose_language(account: dict[str, Any] | None) -> str:
     """Return the language of this run."""
     return language.chosen(
-        st.session_state.get("language"),
-        st.query_params.get("lang"),
-        st.context.cookies,
-        st.context.locale,
+        picked=st.session_state.get("language"),
+        asked=st.query_params.get("lang"),
+        cookies=st.context.cookies,
+        spoken=st.context.locale,
+        own=account["language"] if account else None,
     )
 
 
@@ -72,9 +73,10 @@ def turned(picked: str | None) -> None:
         st.rerun()
 
 
-chosen = choose_language()
+chosen = choose_language(None)
 st.set_page_config(page_title=words()("screens.product", chosen), layout="wide")
 person = who()
+chosen = choose_language(person)
 said = {"lang": chosen, "texts": spoken()}
 if person is None:
     entered = live.door()(key="door", data=said, on_lang_change=lambda: None)

@@ -7,14 +7,20 @@ COOKIE = "wk_lang"
 
 
 def chosen(
-    asked: str | None, picked: str | None, cookies: Mapping[str, str], spoken: str | None
+    *,
+    picked: str | None,
+    asked: str | None,
+    cookies: Mapping[str, str],
+    spoken: str | None,
+    own: str | None,
 ) -> str:
-    """Return "zh" or "en": what the address asks, what was picked, else what the browser speaks.
+    """Return "zh" or "en": what was picked, what the address asks, else what the browser speaks.
 
     `asked` is ?lang= of the address, `picked` the choice of this session, the cookie that of an
-    earlier one; `spoken` is a locale such as "zh-CN" or "en-GB". Chinese when nobody says anything.
+    earlier one; `spoken` is the browser's locale ("zh-CN"), `own` the language of the account, for
+    browsers that speak neither of ours. Chinese when nobody says anything.
     """
-    for wish in (picked, asked, cookies.get(COOKIE), spoken):
+    for wish in (picked, asked, cookies.get(COOKIE), spoken, own):
         short = (wish or "").lower()[:2]
         if short in LANGUAGES:
             return short

@@ -2,7 +2,8 @@
 
 The window is counted in bytes. It starts at 64 KB, what a slow line carries in the time before a
 message counts as lost, and grows to 1 MB while acknowledgements come within a second, so that a
-local line is not held up waiting for its commits; it shrinks as soon as they come late.
+local line is not held up waiting for its commits; it shrinks as soon as they come late. It never
+holds more than 200 messages: mosquitto drops what a subscriber has not taken beyond 1,000.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -11,6 +12,7 @@ from typing import Final
 
 SMALLEST_WINDOW: Final = 64 << 10
 LARGEST_WINDOW: Final = 1 << 20
+MOST_MESSAGES: Final = 200
 QUICK_S: Final = 1.0
 LATE_S: Final = 5.0
 
@@ -48,7 +50,7 @@ class Flight:
     @property
     def has_room(self) -> bool:
         """Return whether one more may leave; a message larger than the window goes alone."""
-        return self.bytes < self.window
+        return self.bytes < self.window and len(self._sent) < MOST_MESSAGES
 
     def add(self, q: int, size: int, tick: float) -> None:
         """Note that q was sent for the first time."""

@@ -7,6 +7,7 @@ All of it runs in the event loop; the bus delivers there.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -108,7 +109,9 @@ class Publisher:
                 more = await self._events.tend()
             if self._data_bus.connected:
                 more = await self._data.tend() or more
-            await asyncio.sleep(0 if more else TEND_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0 if more else TEND_S):
+                    await self._data.hungry.wait()
 
     async def run_state(self) -> None:
         """Say every ten seconds that we are here, as long as the poll loops turn."""

@@ -5,6 +5,7 @@ once; life safety before faults, in a class the newest change of each point befo
 A row stays in its journal until the one who stored it says so; everything may be sent twice.
 """
 
+import asyncio
 import heapq
 from collections import deque
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from watchkeeper.wire import Mode
 
 FRESH_MS: Final = 10_000  # older data is backlog
 FRESH_ROWS: Final = 1_000  # in memory; more is found again in the journal
-PAGE: Final = 50  # rows of backlog read at a time
+PAGE: Final = 200  # rows of backlog read at a time
 EVENTS: Final = 10_000  # in memory; life safety is always
 DATA_WAIT_S: Final = (30.0, 300.0)
 EVENT_WAIT_S: Final = (2.0, 60.0)
@@ -69,6 +70,7 @@ class DataLane(_Lane):
         self._backlog: deque[Row] = deque()
         self._cursor = 0  # up to here every row is sent or in memory
         self._at_end = False  # nothing was found behind the cursor
+        self.hungry = asyncio.Event()  # there is room and more to read: `tend` should come
 
     def committed(self, rows: Sequence[Row]) -> None:
         """Take rows that have just become durable."""
@@ -102,6 +104,11 @@ class DataLane(_Lane):
 
     def pump(self) -> None:
         """Send while the window has room."""
+        self._pump()
+        if len(self._backlog) < PAGE // 2 and not self._at_end:
+            self.hungry.set()
+
+    def _pump(self) -> None:
         while self.flight.has_room:
             if self._fresh:
                 row = self._fresh.pop()
@@ -122,12 +129,13 @@ class DataLane(_Lane):
     async def tend(self) -> bool:
         """Read on in the backlog and send late ones again; False: nothing more to read now."""
         now = self._clock.tick()
+        self.hungry.clear()
         for q in self.flight.due(now):
             row = self._rows[q]
             if not self._send(data_message(self.journal, row, self._mode(row))):
                 break
             self.flight.again(q, now)
-        if not self.flight.has_room or len(self._backlog) >= PAGE:
+        if len(self._backlog) >= PAGE:
             return False
         if self._at_end and await self._keeper.call(self._keeper.journal.newest) <= self._cursor:
             return False

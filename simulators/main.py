@@ -5,6 +5,7 @@ import logging
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from urllib.parse import urlsplit
 
 from adapters.system_clock import SystemClock
 from simulators import modbus_server, technicians
@@ -14,6 +15,7 @@ from simulators.fault_proxy import Proxies
 from simulators.scenarios.control import Control
 from simulators.scenarios.lively import Lively
 from simulators.scenarios.stage import Stage
+from simulators.technicians import World
 from watchkeeper import site
 from watchkeeper.clock import unix_ms
 from watchkeeper.errors import ConfigError
@@ -48,9 +50,20 @@ def run(
     building = Building(plant, seed=seed, start_ms=now_ms(), extras=extras_file(settings))
     stage = Stage(building)
     life = Lively(seed, now_ms()) if lively else None
-    api = f"http://{settings.server.host}:{settings.ports.api}" if lively else ""
-    asyncio.run(_until_stopped(stage, life, story_port, api, now_ms))
+    world = _world(settings, stage, now_ms) if lively else None
+    asyncio.run(_until_stopped(stage, life, story_port, world, now_ms))
     return 0
+
+
+def _world(settings: Settings, stage: Stage, now_ms: Callable[[], int]) -> World:
+    """Return what simulated technicians need: where the API is, and hands to repair with."""
+    home = urlsplit(settings.server.public_url)
+    return World(
+        api=f"http://{settings.server.host}:{settings.ports.api}",
+        origin=f"{home.scheme}://{home.netloc}",
+        fix=lambda unit: _fix(stage, unit, now_ms()),
+        now_ms=now_ms,
+    )
 
 
 async def serve(building: Building) -> list[asyncio.Server]:
@@ -76,7 +89,7 @@ async def _until_stopped(
     stage: Stage,
     life: Lively | None,
     story_port: int | None,
-    api: str,
+    world: World | None,
     now_ms: Callable[[], int],
 ) -> None:
     stopped = asyncio.Event()
@@ -93,9 +106,8 @@ async def _until_stopped(
             stack.callback(control.close)
             _log.info("control port %s", control.sockets[0].getsockname()[1])
         tasks = [asyncio.create_task(_live(stage, life, now_ms))]
-        if api:
-            repair = technicians.work(api, lambda unit: _fix(stage, unit, now_ms()), now_ms)
-            tasks.append(asyncio.create_task(repair))
+        if world is not None:
+            tasks.append(asyncio.create_task(technicians.work(world)))
         ended = asyncio.create_task(stopped.wait())
         await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
         for task in tasks:

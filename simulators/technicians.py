@@ -84,22 +84,26 @@ def moves(orders: Sequence[Order], memory: Memory, now_ms: int, *, eager: bool) 
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class World:
+    """What technicians need of the world around them."""
+
+    api: str  # base URL of the server
+    origin: str  # scheme, host and port of the dashboard: only from there one may log in
+    fix: Callable[[str], None]  # removes what is wrong at a unit
+    now_ms: Callable[[], int]  # Unix ms
+
+
 class Technician:
     """One person at the API."""
 
     def __init__(
-        self,
-        name: str,
-        client: httpx.AsyncClient,
-        fix: Callable[[str], None],
-        now_ms: Callable[[], int],
-        *,
-        eager: bool = False,
+        self, name: str, client: httpx.AsyncClient, world: World, *, eager: bool = False
     ) -> None:
-        """Say who, by which client (with the server's base URL), and how a cause is removed."""
-        self._name, self._client, self._fix = name, client, fix
-        self._now_ms, self._eager, self._memory = now_ms, eager, Memory()
-        self._session = ""
+        """Say who, by which client (with the server's base URL), in which world."""
+        self._name, self._client, self._fix = name, client, world.fix
+        self._now_ms, self._origin = world.now_ms, world.origin
+        self._eager, self._memory, self._session = eager, Memory(), ""
 
     async def round(self) -> None:
         """Look at the orders once and do what is due. httpx.HTTPError: no answer."""
@@ -134,7 +138,8 @@ class Technician:
 
     async def _log_in(self) -> None:
         body = {"user": self._name, "password": PASSWORD}
-        answer = await self._client.post("/api/v1/login", json=body)
+        headers = {"Origin": self._origin}  # what a browser says at the login page
+        answer = await self._client.post("/api/v1/login", json=body, headers=headers)
         answer.raise_for_status()
         self._session = answer.cookies["wk_session"]
         self._client.cookies.clear()
@@ -171,10 +176,10 @@ async def follow(technician: Technician, pause: Callable[[float], Awaitable[None
         await pause(PAUSE_S)
 
 
-async def work(base_url: str, fix: Callable[[str], None], now_ms: Callable[[], int]) -> None:
+async def work(world: World) -> None:
     """Let all simulated technicians work until cancelled."""
     logging.getLogger("httpx").setLevel(logging.WARNING)  # else a line a request
     async with asyncio.TaskGroup() as group:
         for name in PEOPLE:
-            client = httpx.AsyncClient(base_url=base_url, timeout=10.0, trust_env=False)
-            group.create_task(follow(Technician(name, client, fix, now_ms), asyncio.sleep))
+            client = httpx.AsyncClient(base_url=world.api, timeout=10.0, trust_env=False)
+            group.create_task(follow(Technician(name, client, world), asyncio.sleep))

@@ -160,7 +160,7 @@ def _trend(visit: Visit, site: dict[str, Any], points: list[Point]) -> None:
     unit = point["unit_symbol"] or ""
     if unit == "W":
         unit, rows = "kW", [{**row, "value": kilo(row["value"])} for row in rows]
-    charts.clocked(rows, unit=unit, zone=site["time_zone"])
+    charts.clocked(rows, unit=unit, zone=site["time_zone"], span=(start, end))
 
 
 def first_shown(points: list[Point]) -> int:

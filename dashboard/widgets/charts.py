@@ -40,11 +40,13 @@ def curve(rows: Rows, *, x: str, y: str, unit: str) -> None:
     _line(rows, where, [alt.Tooltip(f"{x}:Q")], y, unit)
 
 
-def clocked(rows: Rows, *, unit: str, zone: str) -> None:
+def clocked(rows: Rows, *, unit: str, zone: str, span: tuple[int, int]) -> None:
     """Draw `value` over `at` (Unix ms) by the clock of the site, whatever the browser's is."""
     local = [{**row, "local": shifted(row["at"], zone)} for row in rows]
     axis = alt.Axis(format="%H:%M", labelAngle=0, grid=False)
-    where = alt.X("local:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
+    ends = [shifted(at, zone) for at in span]
+    scale = alt.Scale(type="utc", domain=ends)
+    where = alt.X("local:T", title=None, scale=scale, axis=axis)
     _line(local, where, [], "value", unit)
 
 

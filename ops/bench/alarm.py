@@ -23,8 +23,8 @@ QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 WATCH = """() => {
   window.seenAlarms = {};
   const note = (node) => {
-    const id = node.dataset && node.dataset.alarm;
-    if (id && !(id in window.seenAlarms)) window.seenAlarms[id] = Date.now();
+    const id = node.dataset && node.dataset.id;
+    if (id && id.startsWith('alm_') && !(id in window.seenAlarms)) window.seenAlarms[id] = Date.now();
     for (const child of node.children || []) note(child);
     if (node.shadowRoot) watch(node.shadowRoot);
   };
@@ -106,7 +106,8 @@ def _wall(page: Page, address: str) -> Page:
     page.locator("input[name=user]").fill("chenlei")
     page.locator("input[name=password]").fill(PASSWORD)
     page.locator("form button").first.click()
-    page.locator("[data-view]").first.wait_for(timeout=30_000)
+    page.locator("[data-go=alarms]").first.click()
+    page.locator("[data-view=alarms]").first.wait_for(timeout=30_000)
     page.evaluate(WATCH)
     return page
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -28,7 +27,7 @@ from server.alarms.model import (
 from server.alarms.ports import Alarms
 from server.alarms.store import SqlAlarms
 from server.migrate import upgrade
-from server.sql import open_sqlite
+from server.sql import open_engines
 from server.unit import Unit
 from tests.fakes_alarms import MemoryAlarms
 from watchkeeper.documents import Text
@@ -49,22 +48,23 @@ SLOW = replace(
 
 
 @contextmanager
-def sql(folder: Path) -> Iterator[Alarms]:
-    engine = open_sqlite(str(folder / "a.db"))
-    upgrade(engine)
-    with Session(engine) as session:
+def sql(url: str) -> Iterator[Alarms]:
+    engines = open_engines(url)
+    upgrade(engines.write)
+    with Session(engines.write) as session:
         yield SqlAlarms(Unit(session, lambda _: {}, NOON))
-    engine.dispose()
+    for engine in engines:
+        engine.dispose()
 
 
 @contextmanager
-def memory(_: Path) -> Iterator[Alarms]:
+def memory() -> Iterator[Alarms]:
     yield MemoryAlarms()
 
 
-@pytest.fixture(params=[memory, sql])
-def alarms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Alarms]:
-    with request.param(tmp_path) as store:
+@pytest.fixture
+def alarms(store_url: str) -> Iterator[Alarms]:
+    with sql(store_url) if store_url else memory() as store:
         yield store
 
 

@@ -196,7 +196,7 @@ def test_the_will_is_left_when_the_process_dies_and_not_after_a_goodbye(
     until(inbox.has(b"1"), "no will")
     late = Inbox(client("late"), "wills/#")
     until(lambda: bool(late.got), "the will is not retained")
-    assert late.got == [("wills/mortal", b"1")]
+    assert set(late.got) == {("wills/mortal", b"1")}  # amqtt may send it twice
 
 
 def test_what_is_retained_is_there_for_who_comes_later(client: Callable[..., Mqtt]) -> None:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from threading import Event as Flag
 from typing import Any
 
@@ -99,14 +98,14 @@ def office(messages: Messages) -> Office:
 
 
 @contextmanager
-def memory(_: Path) -> Iterator[Bureau]:
+def memory() -> Iterator[Bureau]:
     messages = MemoryMessages()
     yield Bureau(office(messages), messages.events)
 
 
 @contextmanager
-def sql(folder: Path) -> Iterator[Bureau]:
-    engines = open_engines(f"sqlite:///{folder / 'a.db'}")
+def sql(url: str) -> Iterator[Bureau]:
+    engines = open_engines(url)
     upgrade(engines.write)
     with Session(engines.write) as session:
         unit = Unit(session, lambda _: {}, NOON)
@@ -115,9 +114,9 @@ def sql(folder: Path) -> Iterator[Bureau]:
         engine.dispose()
 
 
-@pytest.fixture(params=[memory, sql])
-def bureau(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bureau]:
-    with request.param(tmp_path) as made:
+@pytest.fixture
+def bureau(store_url: str) -> Iterator[Bureau]:
+    with sql(store_url) if store_url else memory() as made:
         yield made
 
 
@@ -244,8 +243,8 @@ def test_a_receipt_moves_its_own_delivery(bureau: Bureau) -> None:
 class Sending:
     """A sender with a real writer between a clock and a channel of ours."""
 
-    def __init__(self, folder: Path, *channels: Any) -> None:
-        self.engines = open_engines(f"sqlite:///{folder / 'a.db'}")
+    def __init__(self, url: str, *channels: Any) -> None:
+        self.engines = open_engines(url)
         upgrade(self.engines.write)
         self.clock, self.bell, self.channels = FixedClock(NOON), Bell(), channels
         self.names, self.happened = count(1), list[Any]()
@@ -304,8 +303,8 @@ def _assigned(event: OrderAssigned, desk: Office) -> None:
 
 
 @contextmanager
-def sending(folder: Path, *channels: Any) -> Iterator[Sending]:
-    made = Sending(folder, *channels)
+def sending(url: str, *channels: Any) -> Iterator[Sending]:
+    made = Sending(url, *channels)
     try:
         yield made
     finally:
@@ -313,9 +312,9 @@ def sending(folder: Path, *channels: Any) -> Iterator[Sending]:
 
 
 @pytest.mark.serves("D5")
-def test_a_message_leaves_at_once_after_its_commit(tmp_path: Path) -> None:
+def test_a_message_leaves_at_once_after_its_commit(url: str) -> None:
     channel = FakeChannel()
-    with sending(tmp_path, channel) as here:
+    with sending(url, channel) as here:
         here.sender.start()
         here.tell(ASSIGNED)
         (letter,) = channel.wait(1)
@@ -324,9 +323,9 @@ def test_a_message_leaves_at_once_after_its_commit(tmp_path: Path) -> None:
         here.until("accepted")
 
 
-def test_what_waited_while_nobody_sent_leaves_at_the_start(tmp_path: Path) -> None:
+def test_what_waited_while_nobody_sent_leaves_at_the_start(url: str) -> None:
     channel = FakeChannel()
-    with sending(tmp_path, channel) as here:
+    with sending(url, channel) as here:
         here.tell(ASSIGNED)
         here.tell(RAISED)
         here.sender.start()
@@ -334,9 +333,9 @@ def test_what_waited_while_nobody_sent_leaves_at_the_start(tmp_path: Path) -> No
 
 
 @pytest.mark.serves("D5")
-def test_a_retry_waits_for_its_time(tmp_path: Path) -> None:
+def test_a_retry_waits_for_its_time(url: str) -> None:
     channel = FakeChannel(answers=[Answer(Outcome.RETRY, "busy")])
-    with sending(tmp_path, channel) as here:
+    with sending(url, channel) as here:
         here.sender.start()
         here.tell(ASSIGNED)
         here.until("retry")
@@ -349,9 +348,9 @@ def test_a_retry_waits_for_its_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.serves("D5")
-def test_a_fire_is_repeated_soon_when_nobody_knows(tmp_path: Path) -> None:
+def test_a_fire_is_repeated_soon_when_nobody_knows(url: str) -> None:
     channel = FakeChannel(answers=[Answer(Outcome.UNKNOWN, "timeout")] * 2)
-    with sending(tmp_path, channel) as here:
+    with sending(url, channel) as here:
         here.sender.start()
         here.tell(RAISED)
         here.until("retry")
@@ -360,7 +359,7 @@ def test_a_fire_is_repeated_soon_when_nobody_knows(tmp_path: Path) -> None:
         here.until("unknown")
 
 
-def test_a_channel_that_breaks_does_not_break_the_sender(tmp_path: Path) -> None:
+def test_a_channel_that_breaks_does_not_break_the_sender(url: str) -> None:
     class Broken(FakeChannel):
         @override
         def send(self, letter: Letter) -> Answer:
@@ -368,7 +367,7 @@ def test_a_channel_that_breaks_does_not_break_the_sender(tmp_path: Path) -> None
             raise RuntimeError("a mistake of ours")
 
     channel = Broken()
-    with sending(tmp_path, channel) as here:
+    with sending(url, channel) as here:
         here.sender.start()
         here.tell(ASSIGNED)
         here.until("unknown")
@@ -376,7 +375,7 @@ def test_a_channel_that_breaks_does_not_break_the_sender(tmp_path: Path) -> None
         here.until("unknown", "unknown")
 
 
-def test_a_fire_overtakes_a_receiver_that_hangs(tmp_path: Path) -> None:
+def test_a_fire_overtakes_a_receiver_that_hangs(url: str) -> None:
     class Hanging(FakeChannel):
         hung, free = Flag(), Flag()
 
@@ -388,7 +387,7 @@ def test_a_fire_overtakes_a_receiver_that_hangs(tmp_path: Path) -> None:
             return super().send(letter)
 
     channel = Hanging()
-    with sending(tmp_path, channel) as here:
+    with sending(url, channel) as here:
         here.sender.start()
         here.tell(ASSIGNED)
         assert channel.hung.wait(5)
@@ -398,9 +397,9 @@ def test_a_fire_overtakes_a_receiver_that_hangs(tmp_path: Path) -> None:
         here.until("accepted", "accepted")
 
 
-def test_nobody_knows_what_a_dead_sender_had_sent(tmp_path: Path) -> None:
+def test_nobody_knows_what_a_dead_sender_had_sent(url: str) -> None:
     channel = FakeChannel()
-    with sending(tmp_path, channel) as here:
+    with sending(url, channel) as here:
         here.tell(ASSIGNED)
         here.tell(RAISED)
         for urgent in (True, False):
@@ -414,8 +413,8 @@ def test_nobody_knows_what_a_dead_sender_had_sent(tmp_path: Path) -> None:
         assert [letter.repeat for letter in channel.wait(1)] == [True]
 
 
-def test_a_delivery_that_is_cancelled_is_not_claimed(tmp_path: Path) -> None:
-    with sending(tmp_path) as here:
+def test_a_delivery_that_is_cancelled_is_not_claimed(url: str) -> None:
+    with sending(url) as here:
         here.tell(RAISED)
 
         def work(unit: Unit) -> str | None:
@@ -427,16 +426,16 @@ def test_a_delivery_that_is_cancelled_is_not_claimed(tmp_path: Path) -> None:
         assert here.writer.do(work).result(5) is None
 
 
-def test_the_last_failure_is_an_event_of_the_same_commit(tmp_path: Path) -> None:
-    with sending(tmp_path, FakeChannel(answers=[Answer(Outcome.FAILED, "HTTP 410")])) as here:
+def test_the_last_failure_is_an_event_of_the_same_commit(url: str) -> None:
+    with sending(url, FakeChannel(answers=[Answer(Outcome.FAILED, "HTTP 410")])) as here:
         here.sender.start()
         here.tell(ASSIGNED)
         here.until("failed")
         assert here.happened == [DeliveryExhausted(WANG, "ord_1", ("webhook",), NOON)]
 
 
-def test_the_change_log_never_holds_a_one_tap_link(tmp_path: Path) -> None:
-    with sending(tmp_path, FakeChannel()) as here:
+def test_the_change_log_never_holds_a_one_tap_link(url: str) -> None:
+    with sending(url, FakeChannel()) as here:
         here.sender.start()
         here.tell(ASSIGNED)
         here.until("accepted")

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -79,8 +78,8 @@ class Place:
 
 
 @contextmanager
-def sql(folder: Path) -> Iterator[Place]:
-    engines = open_engines(f"sqlite:///{folder / 'a.db'}")
+def sql(url: str) -> Iterator[Place]:
+    engines = open_engines(url)
     upgrade(engines.write)
     catalog = texts.load(Settings().catalog_folder() / "i18n")
     with Session(engines.write) as session:
@@ -96,7 +95,7 @@ def sql(folder: Path) -> Iterator[Place]:
 
 
 @contextmanager
-def memory(_: Path) -> Iterator[Place]:
+def memory() -> Iterator[Place]:
     orders, names = MemoryOrders(), count(1)
     desk = Desk(
         orders, MemoryLinks(NOON), lambda: CREW, MemoryTimers(),
@@ -105,9 +104,9 @@ def memory(_: Path) -> Iterator[Place]:
     yield Place(desk, orders.events)
 
 
-@pytest.fixture(params=[memory, sql])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    with request.param(tmp_path) as made:
+@pytest.fixture
+def place(store_url: str) -> Iterator[Place]:
+    with sql(store_url) if store_url else memory() as made:
         yield made
 
 
@@ -297,8 +296,8 @@ def test_two_open_orders_of_one_fault_are_impossible(place: Place) -> None:
         place.desk.orders.save(double)
 
 
-def test_the_board_is_sorted_by_urgency_then_age(tmp_path: Path) -> None:
-    with sql(tmp_path) as place:
+def test_the_board_is_sorted_by_urgency_then_age(url: str) -> None:
+    with sql(url) as place:
         for name, priority, minutes in (("a", 3, 0), ("b", 1, 2), ("c", 1, 1)):
             desk = place.at(NOON + timedelta(minutes=minutes))
             raised = replace(RAISED, unit=UnitId(name), priority=priority, alarm=AlarmId(name))

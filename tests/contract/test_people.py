@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -29,28 +28,28 @@ DEMO = Settings().catalog_folder() / "people/demo.yaml"
 
 
 @contextmanager
-def memory(_: Path) -> Iterator[People]:
+def memory() -> Iterator[People]:
     yield MemoryPeople()
 
 
 @contextmanager
-def sql(folder: Path) -> Iterator[People]:
-    with database(folder) as engine, engine.begin() as connection:
+def sql(url: str) -> Iterator[People]:
+    with database(url) as engine, engine.begin() as connection:
         yield SqlPeople(connection)
 
 
 @contextmanager
-def database(folder: Path) -> Iterator[sa.Engine]:
-    engines = open_engines(f"sqlite:///{folder / 'a.db'}")
+def database(url: str) -> Iterator[sa.Engine]:
+    engines = open_engines(url)
     upgrade(engines.write)
     engines.read.dispose()
     yield engines.write
     engines.write.dispose()
 
 
-@pytest.fixture(params=[memory, sql])
-def people(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[People]:
-    with request.param(tmp_path) as store:
+@pytest.fixture
+def people(store_url: str) -> Iterator[People]:
+    with sql(store_url) if store_url else memory() as store:
         yield store
 
 
@@ -121,8 +120,8 @@ def test_an_argon2_hash_says_nothing() -> None:
 
 
 @pytest.mark.serves("H2")
-def test_demonstration_accounts_are_made_only_where_there_are_none(tmp_path: Path) -> None:
-    with database(tmp_path) as engine:
+def test_demonstration_accounts_are_made_only_where_there_are_none(url: str) -> None:
+    with database(url) as engine:
         made = seed(engine, DEMO, PlainPasswords())
         names = ["admin", "chenlei", "wangqiang", "liumin", "zhaoyan"]
         assert [person.id for person in made] == names
@@ -136,8 +135,8 @@ def test_demonstration_accounts_are_made_only_where_there_are_none(tmp_path: Pat
                 people.get(PersonId("nobody"))
 
 
-def test_an_account_needs_a_free_name_and_a_long_password(tmp_path: Path) -> None:
-    with database(tmp_path) as engine:
+def test_an_account_needs_a_free_name_and_a_long_password(url: str) -> None:
+    with database(url) as engine:
         create_account(engine, LI, "long enough", PlainPasswords())
         with pytest.raises(Refused):
             create_account(engine, LI, "long enough", PlainPasswords())
@@ -145,9 +144,9 @@ def test_an_account_needs_a_free_name_and_a_long_password(tmp_path: Path) -> Non
             create_account(engine, LI, "short", PlainPasswords())
 
 
-def test_who_is_remembered_but_signing_out_counts_at_once(tmp_path: Path) -> None:
+def test_who_is_remembered_but_signing_out_counts_at_once(url: str) -> None:
     clock, touched = FixedClock(NOON), list[str]()
-    with database(tmp_path) as engine:
+    with database(url) as engine:
         with engine.begin() as connection:
             SqlPeople(connection).add(LI, "hash")
             handlers.sign_in(LI.id, "token", "", SqlPeople(connection), clock.now())
@@ -165,9 +164,9 @@ def test_who_is_remembered_but_signing_out_counts_at_once(tmp_path: Path) -> Non
         assert touched == []
 
 
-def test_a_used_session_is_touched_and_an_old_one_is_over(tmp_path: Path) -> None:
+def test_a_used_session_is_touched_and_an_old_one_is_over(url: str) -> None:
     clock, touched = FixedClock(NOON), list[str]()
-    with database(tmp_path) as engine:
+    with database(url) as engine:
         with engine.begin() as connection:
             SqlPeople(connection).add(LI, "hash")
             handlers.sign_in(LI.id, "token", "", SqlPeople(connection), clock.now())

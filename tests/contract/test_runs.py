@@ -2,18 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from contextlib import contextmanager, nullcontext
 
 import pytest
 import sqlalchemy as sa
-from sqlmodel import Session, SQLModel
+from sqlmodel import Session
 
 from server.emergency import decide, handlers, store
 from server.emergency.model import Headcount, Run, Said, StepState
 from server.emergency.ports import Runs
 from server.emergency.store import SqlRuns, SqlTimers
-from server.sql import open_sqlite
+from server.migrate import upgrade
+from server.sql import open_engines
 from server.timers import TIMERS
 from server.unit import Table, Unit
 from tests.fakes import FixedClock
@@ -26,24 +26,24 @@ def nobody_reacts(_: Unit) -> Table:
 
 
 @contextmanager
-def unit() -> Iterator[Unit]:
-    engine = open_sqlite(":memory:", poolclass=sa.StaticPool)
-    SQLModel.metadata.create_all(engine)
-    with Session(engine) as session:
+def unit(url: str) -> Iterator[Unit]:
+    engines = open_engines(url)
+    upgrade(engines.write)
+    with Session(engines.write) as session:
         yield Unit(session, nobody_reacts, FixedClock().now())
-    engine.dispose()
+    for engine in engines:
+        engine.dispose()
 
 
 @contextmanager
-def sqlite() -> Iterator[Runs]:
-    with unit() as opened:
+def sql(url: str) -> Iterator[Runs]:
+    with unit(url) as opened:
         yield SqlRuns(opened)
 
 
-@pytest.fixture(params=[lambda: nullcontext(MemoryRuns()), sqlite], ids=["memory", "sqlite"])
-def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
-    make: AbstractContextManager[Runs] = request.param()
-    with make as runs:
+@pytest.fixture
+def stage(store_url: str) -> Iterator[Stage]:
+    with sql(store_url) if store_url else nullcontext(MemoryRuns()) as runs:
         yield Stage(runs)
 
 
@@ -93,9 +93,8 @@ def test_the_oldest_active_run_stands_first(stage: Stage) -> None:
     assert [run.scope for run in stage.runs.active()] == ["zone-1", "zone-2"]
 
 
-def test_a_place_has_one_active_run_of_a_plan_in_the_table_too(tmp_path: Path) -> None:
-    assert tmp_path.is_dir()
-    with unit() as opened:
+def test_a_place_has_one_active_run_of_a_plan_in_the_table_too(url: str) -> None:
+    with unit(url) as opened:
         stage = Stage(SqlRuns(opened))
         stage.rings(7)
         run = stage.run("alm_7")
@@ -111,9 +110,8 @@ def test_a_place_has_one_active_run_of_a_plan_in_the_table_too(tmp_path: Path) -
             stage.runs.save(twin, {})
 
 
-def test_the_timeline_in_the_table_only_grows(tmp_path: Path) -> None:
-    assert tmp_path.is_dir()
-    with unit() as opened:
+def test_the_timeline_in_the_table_only_grows(url: str) -> None:
+    with unit(url) as opened:
         stage = Stage(SqlRuns(opened))
         stage.rings(7)
         rows = sa.select(store.LOG).order_by(store.LOG.c.seq)
@@ -124,8 +122,8 @@ def test_the_timeline_in_the_table_only_grows(tmp_path: Path) -> None:
         assert len(after) > len(before)
 
 
-def test_screens_are_told_with_every_change_and_events_wait_for_the_unit() -> None:
-    with unit() as opened:
+def test_screens_are_told_with_every_change_and_events_wait_for_the_unit(url: str) -> None:
+    with unit(url) as opened:
         stage = Stage(SqlRuns(opened))
         stage.rings(7)
         assert [change.kind for change in opened.changes] == ["run"]
@@ -133,8 +131,8 @@ def test_screens_are_told_with_every_change_and_events_wait_for_the_unit() -> No
         assert [type(event).__name__ for event in opened.seen] == ["RunStarted", "RoleCalled"]
 
 
-def test_timers_are_rows_of_the_server() -> None:
-    with unit() as opened:
+def test_timers_are_rows_of_the_server(url: str) -> None:
+    with unit(url) as opened:
         stage = Stage(SqlRuns(opened))
         stage.rings(7)
         for timer in stage.waiting:

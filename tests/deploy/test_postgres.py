@@ -53,6 +53,24 @@ def test_an_event_becomes_one_alarm_that_outlives_a_restart(
         assert [ack.ok for ack in ours.acks()] == [[(2, 2)]]
 
 
+def test_a_database_that_was_restarted_costs_no_alarm(postgres: Cluster, tmp_path: Path) -> None:
+    url = postgres.empty()
+    with house(tmp_path, database=url) as ours:
+        ours.birth()
+        ours.event(DETECTOR, 1.0)
+        admin = sa.create_engine(url)
+        with admin.begin() as connection:
+            ended = sa.text(
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = current_database() and pid <> pg_backend_pid()"
+            )
+            assert connection.execute(ended).all()
+        admin.dispose()
+        ours.event("fire-panel/detector-08", 1.0)
+        assert ours.alarm("detector-fire", "detector-08")
+        assert [ack.ok for ack in ours.acks()] == [[(1, 1)], [(2, 2)]]
+
+
 def test_whoever_writes_waits_for_the_writer_before_it(engines: Engines) -> None:
     second: Future[int] = Future()
 

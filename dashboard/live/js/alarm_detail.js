@@ -67,7 +67,7 @@ class AlarmDetail {
     this.paintFigures(alarm);
     this.paintFacts(alarm);
     this.paintTold(alarm);
-    const steps = words.pick(alarm.guidance).split(/\n+/).map((line) => line.trim()).filter(Boolean);
+    const steps = words.pick(alarm.guidance).split(/\n+|\uff1b|;\s/).map((line) => line.trim()).filter(Boolean);
     if (this.todo.dataset.text !== steps.join('|')) swap(this.todo, steps.map((line) => h('li', {}, h('span', {}, line))));
     this.todo.dataset.text = steps.join('|');
     show(this.ack, mayAcknowledge(alarm));
@@ -98,7 +98,7 @@ class AlarmDetail {
       ['rule', words.t('rule-revision', { rule: alarm.rule, revision: alarm.revision })], ['raised', words.moment(alarm.raised_at)],
       alarm.returned_at && ['returned', words.moment(alarm.returned_at)], alarm.count > 1 && ['times', words.number(alarm.count)],
       alarm.acknowledged_at && ['acknowledged', `${house.personName(alarm.acknowledged_by)} · ${words.moment(alarm.acknowledged_at)}`],
-      order && ['order', [words.t(`order-${order.state}`), order.person_name].filter(Boolean).join(' · ')],
+      order && ['order', [words.t(`order-${order.state}`), house.ownerName(order)].filter(Boolean).join(' · ')],
       ['point', alarm.point],
     ].filter(Boolean);
     const text = JSON.stringify(facts);
@@ -109,8 +109,8 @@ class AlarmDetail {
   paintTold(alarm) {
     const { words, house } = this.app;
     const order = alarm.order && house.orders.get(alarm.order);
-    const lines = (this.messages ?? []).flatMap((message) => message.deliveries.map((each) => `${house.personName(message.person)} · ${words.t(`channel-${each.channel}`)} · ${words.t(`delivery-${each.state}`)} ${words.moment(each.at)}`));
-    if (order?.person_name) lines.push(words.t('told-order', { name: order.person_name, state: words.t(`order-${order.state}`) }));
+    const lines = (this.messages ?? []).flatMap((message) => [[message.person, 'inbox', message.read_at ? 'read' : 'delivered', message.at], ...message.deliveries.map((each) => [message.person, each.channel, each.state, each.at])]).map(([person, channel, state, at]) => `${house.personName(person)} · ${words.has(`channel-${channel}`) ? words.t(`channel-${channel}`) : channel} · ${words.t(`delivery-${state}`)} ${words.moment(at)}`);
+    if (order?.person) lines.push(words.t('told-order', { name: house.ownerName(order), state: words.t(`order-${order.state}`) }));
     const text = lines.join('|');
     if (this.told.dataset.text !== text || !this.told.firstChild) swap(this.told, lines.length ? lines.map((line) => h('div', {}, line)) : [h('div', { class: 'dim' }, words.t('told-nobody'))]);
     this.told.dataset.text = text;

@@ -142,7 +142,8 @@ class App {
 
   heard(silent) {
     this.silent = silent;
-    this.box.classList.toggle('old', silent >= SILENT_MS);
+    if (this.house.deaf !== silent >= SILENT_MS) this.soon();
+    this.house.deaf = silent >= SILENT_MS;
     this.bars.lost(silent);
   }
 

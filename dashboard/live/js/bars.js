@@ -25,7 +25,7 @@ class Bars {
     this.live = h('span', { class: 'conn' }, h('i'), h('span'));
     this.demo = h('span', { class: 'chip demo', hidden: true }, words.t('demo'));
     this.sound = h('button', { class: 'sound', type: 'button', onclick: () => (app.bell.on() ? app.bell.stop() : app.bell.start()) }, h('span'), h('span'));
-    this.who = h('button', { class: 'who conn', type: 'button', 'data-go': 'me', onclick: () => app.go('me') }, h('span', {}, data.me.name));
+    this.who = h('button', { class: 'who conn', type: 'button', 'data-go': 'me', onclick: () => app.go('me') }, h('span'));
     this.clock = h('b');
     this.day = h('div', { class: 'dim' });
     const nav = data.nav.filter((view) => view !== 'me').map((view) => this.button(view, 'nav'));
@@ -69,6 +69,8 @@ class Bars {
     }
     say(this.site, words.pick(house.site?.name));
     say(this.size, house.site ? words.t('site-size', { units: house.site.units.length, points: words.number(house.site.points.length) }) : '');
+    const known = house.people.some((person) => person.id === app.data.me.id);
+    say(this.who.firstChild, known ? house.personName(app.data.me.id) : app.data.me.name);
     this.who.classList.toggle('on', view === 'me');
     show(this.demo, house.site?.demo === true);
     say(this.clock, words.clock(words.now()));

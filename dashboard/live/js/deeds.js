@@ -70,7 +70,7 @@ function askPerson(app, order) {
   const load = (person) => house.openOrders().filter((each) => each.person === person.id).length;
   const fit = (person) => (person.skills ?? []).includes(order.skill);
   const people = house.people.filter((person) => person.roles.includes('technician')).sort((a, b) => Number(b.on_shift) - Number(a.on_shift) || Number(fit(b)) - Number(fit(a)) || load(a) - load(b));
-  const say_ = (person) => [person.name, words.t(person.on_shift ? 'on-shift' : 'off-shift'), words.t('orders-n', { n: load(person) }), skills(words, person)].filter(Boolean).join(' · ');
+  const say_ = (person) => [house.personName(person.id), words.t(person.on_shift ? 'on-shift' : 'off-shift'), words.t('orders-n', { n: load(person) }), skills(words, person)].filter(Boolean).join(' · ');
   const pick = choices(people.map((person) => [person.id, say_(person)]), () => { window.ok.disabled = false; });
   const window = dialog(app, words.t('ask-assign'), [h('p', { class: 'mid' }, words.pick(order.title)), pick.node], words.t('do-assign'), () => app.do(`orders/${order.id}/assign`, { person: pick.value }));
   window.ok.disabled = true;

@@ -76,7 +76,7 @@ class RunHead {
     const { words, house } = this.app;
     say(this.title, `${words.pick(run.title)} · ${house.placeName(run.place)}`);
     const boss = run.roles.find((role) => role.person);
-    say(this.meta, [words.t(`run-${run.state}`), words.t(run.mode === 'exercise' ? 'is-drill' : 'is-real'), boss && `${words.pick(boss.name)} ${boss.person_name}`, run.id].filter(Boolean).join(' · '));
+    say(this.meta, [words.t(`run-${run.state}`), words.t(run.mode === 'exercise' ? 'is-drill' : 'is-real'), boss && `${words.pick(boss.name)} ${house.personName(boss.person)}`, run.id].filter(Boolean).join(' · '));
     say(this.since, words.t('since-at', { at: words.moment(run.started_at) }));
     say(this.watch, words.stopwatch((run.ended_at ?? words.now()) - run.started_at));
     const levels = (run.levels ?? [{ key: run.level, name: run.level }]).map((level) => [level.key, words.pick(level.name)]);

@@ -5,7 +5,7 @@ const BAD_QUALITY = 128;
 
 class House {
   constructor(words) {
-    Object.assign(this, { words, alarms: new Map(), orders: new Map(), runs: new Map(), values: new Map(), people: [], site: null, health: null, loaded: false });
+    Object.assign(this, { words, alarms: new Map(), orders: new Map(), runs: new Map(), values: new Map(), people: [], site: null, health: null, loaded: false, deaf: false });
   }
 
   learn(site) {
@@ -38,13 +38,13 @@ class House {
 
   latest(rows) { for (const { point, at, value, quality, stale } of rows) if (at !== null && (this.values.get(point)?.at ?? 0) <= at) this.values.set(point, { at, value, quality, stale }); }
 
-  // {value, at, known}; unknown is never 0 and never the last good value.
+  // {value, at, known}; unknown is never 0 and never the last good value. The server says what is
+  // stale; when it cannot be heard itself, nothing is known.
   read(point) {
     const last = this.values.get(point);
     if (!last) return { known: false, value: null, at: null };
-    const limit = (this.points?.get(point)?.stale_after_s ?? 60) * 1000;
-    const old = last.stale || this.words.now() - last.at > limit + 2000;
-    return { known: !old && last.value !== null && last.quality < BAD_QUALITY, value: last.value, at: last.at };
+    const known = !this.deaf && !last.stale && last.value !== null && last.quality < BAD_QUALITY;
+    return { known, value: last.value, at: last.at };
   }
 
   openAlarms() { return [...this.alarms.values()].sort((a, b) => a.priority - b.priority || b.raised_at - a.raised_at); }
@@ -67,8 +67,12 @@ class House {
   }
 
   personName(id) {
-    return this.people.find((person) => person.id === id)?.name ?? (this.words.has(`by-${id}`) ? this.words.t(`by-${id}`) : id ?? '');
+    const person = this.people.find((each) => each.id === id);
+    return person ? this.words.pick(person.names ?? person.name) : (this.words.has(`by-${id}`) ? this.words.t(`by-${id}`) : id ?? '');
   }
+
+  // Who has the order, in the reader's script where we know it.
+  ownerName(order) { return order.person ? this.people.some((person) => person.id === order.person) ? this.personName(order.person) : order.person_name : ''; }
 
   // A value as it is read: its word when it has words, kW for W, else number and unit.
   shown(pointId, value, symbol) {

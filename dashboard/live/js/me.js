@@ -10,7 +10,7 @@ class Me {
     this.edges = h('div');
     this.more = data.nav.filter((view) => view !== 'me').map((view) => h('button', { class: 'lg-row', type: 'button', style: 'width:100%;text-align:left', onclick: () => app.go(view) }, h('span', {}, words.t(`nav-${view}`)), h('span', { class: 'dim' }, '\u203a')));
     this.root = h('div', { class: 'phone' },
-      h('header', { class: 'hd' }, h('div', { class: 'grow' }, h('h1', {}, data.me.name), h('div', { class: 'm' }, data.me.roles.map((role) => words.t(`role-${role}`)).join(words.t('comma'))))),
+      h('header', { class: 'hd' }, h('div', { class: 'grow' }, h('h1', {}, app.house.personName(data.me.id)), h('div', { class: 'm' }, data.me.roles.map((role) => words.t(`role-${role}`)).join(words.t('comma'))))),
       h('div', { class: 'bdy' },
         h('div', { class: 'card' },
           h('div', { class: 'lg-row' }, h('span', {}, words.t('language')), h('div', { class: 'seg' }, language('zh', '中文'), language('en', 'English'))),
@@ -52,14 +52,13 @@ class Me {
       h('span', { class: 'grow' }, h('span', { class: message.read_at ? '' : 'semi' }, words.pick(message.title)), h('br'), h('span', { class: 'dim', style: 'font-size:var(--fs-sm)' }, words.pick(message.text))), h('span', { class: 'dim', style: 'font-size:var(--fs-sm)' }, words.moment(message.at)));
   }
 
-  // Reading a message marks it, and follows its link when that leads to a screen of ours.
+  // Reading a message marks it and leads to what it is about.
   async read(message) {
     if (!message.read_at) await this.app.do(`inbox/${message.id}/read`);
-    const order = /orders\/([\w-]+)|[?&]order=([\w-]+)/.exec(message.link ?? '');
-    const alarm = /alarms\/([\w-]+)|[?&]alarm=([\w-]+)/.exec(message.link ?? '');
     const { nav } = this.app.data;
-    if (order) this.app.go(nav.includes('orders') ? 'orders' : 'mine', { order: order[1] ?? order[2] });
-    else if (alarm) this.app.go('alarms', { alarm: alarm[1] ?? alarm[2] });
+    if (message.subject.startsWith('ord_')) this.app.go(nav.includes('orders') ? 'orders' : 'mine', { order: message.subject });
+    else if (message.subject.startsWith('alm_')) this.app.go('alarms', { alarm: message.subject });
+    else if (message.subject.startsWith('run_')) this.app.go('emergency', { run: message.subject });
     else this.reload();
   }
 }

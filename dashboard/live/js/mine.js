@@ -48,7 +48,7 @@ class Mine {
     say(this.todoTitle.firstChild, words.t('to-do-n', { n: todo.length }));
     show(this.none, house.loaded && !mine.length);
     const shift = house.people.find((person) => person.id === data.me.id)?.on_shift;
-    say(this.who, [data.me.name, words.t(shift ? 'on-shift' : 'off-shift')].join(' · '));
+    say(this.who, [house.personName(data.me.id) || data.me.name, words.t(shift ? 'on-shift' : 'off-shift')].join(' · '));
     const lost = this.app.silent >= SILENT_MS;
     put(this.sync, 'class', `conn ${lost ? 'bad' : ''}`);
     say(this.sync.lastChild, words.t(lost ? 'not-live' : house.loaded ? 'synced' : 'connecting'));

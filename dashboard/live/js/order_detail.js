@@ -73,7 +73,7 @@ class OrderDetail {
 
   paintAbout(order) {
     const { words } = this.app;
-    const facts = [['state', words.t(`order-${order.state}`)], ['owner', order.person_name || words.t('unassigned')], order.skill && ['skill', words.has(`skill-${order.skill}`) ? words.t(`skill-${order.skill}`) : order.skill], ['opened-at', words.moment(order.opened_at)],
+    const facts = [['state', words.t(`order-${order.state}`)], ['owner', (this.app.house.ownerName(order) || words.t('unassigned'))], order.skill && ['skill', words.has(`skill-${order.skill}`) ? words.t(`skill-${order.skill}`) : order.skill], ['opened-at', words.moment(order.opened_at)],
       order.respond_due && ['respond-by', words.moment(order.respond_due)], order.restore_due && ['restore-by', words.moment(order.restore_due)], ['number', order.id],
       ...(order.reasons ?? []).map((reason) => ['because', typeof reason === 'string' && words.has(reason) ? words.t(reason) : words.pick(reason)])].filter(Boolean);
     const text = JSON.stringify(facts);

@@ -47,8 +47,8 @@ class Board {
     limit(bar, order, words);
     const [face, name, assign] = foot.children;
     put(face, 'class', order.person ? 'av' : 'av no');
-    say(face, order.person ? initial(order.person_name) : '?');
-    say(name, order.person ? `${order.person_name} · ${words.t(`order-${order.state}`)}` : words.t('unassigned'));
+    say(face, order.person ? initial(house.ownerName(order)) : '?');
+    say(name, order.person ? `${house.ownerName(order)} · ${words.t(`order-${order.state}`)}` : words.t('unassigned'));
     show(assign, order.may.includes('assign') && LANES.accept.includes(order.state));
   }
 
@@ -56,8 +56,8 @@ class Board {
     const { words, house } = this.app;
     const open = house.openOrders().filter((order) => order.person === person.id);
     put(row, 'class', `pp ${person.on_shift ? '' : 'away'}`);
-    say(row.children[0], initial(person.name));
-    say(row.children[1], person.name);
+    say(row.children[0], initial(house.personName(person.id)));
+    say(row.children[1], house.personName(person.id));
     [...row.children[2].children].forEach((dot, i) => put(dot, 'class', i < open.length ? 'f' : null));
     put(row.children[2], 'title', words.t('orders-n', { n: open.length }));
     say(row.children[3], [words.t(person.on_shift ? (open.length ? 'orders-n' : 'free') : 'off-shift', { n: open.length }), skills(words, person)].filter(Boolean).join(' · '));

@@ -46,7 +46,7 @@ class RunRoles {
     const { words, data } = this.app;
     const [left, right] = row.children;
     say(left.firstChild, words.pick(role.name));
-    say(left.lastChild, role.person_name || words.t('nobody-yet'));
+    say(left.lastChild, (role.person && this.app.house.personName(role.person)) || role.person_name || words.t('nobody-yet'));
     const here = Boolean(role.acknowledged_at);
     const mine = !here && role.person === data.me.id && OPEN_RUN(this.run);
     show(right.firstChild, !mine);

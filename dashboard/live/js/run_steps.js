@@ -10,7 +10,7 @@ class RunSteps {
   }
 
   make() {
-    return h('div', { class: 'st' }, h('div', { class: 'n' }), h('div', {}, h('div', { class: 't' }), h('div', { class: 'd' }), h('div', { class: 'act' })), h('div', { class: 'w' }), h('div', { class: 'e' }, h('b'), h('span', { class: 'dim' })));
+    return h('div', { class: 'st' }, h('div', { class: 'n' }), h('div', {}, h('div', { class: 't' }), h('div', { class: 'd' }), h('div', { class: 'act' })), h('div', { class: 'w' }, h('div'), h('div', { class: 'dim', style: 'font-size:var(--fs-xs);line-height:1.2' })), h('div', { class: 'e' }, h('b'), h('span', { class: 'dim' })));
   }
 
   paint(run) {
@@ -36,9 +36,17 @@ class RunSteps {
     const by = step.by ? house.personName(step.by) : '';
     const how = ['ready', 'doing'].includes(step.state) ? words.pick(step.note) : words.pick(step.said);
     say(note, [how, step.state !== 'waiting' && words.t(`step-is-${step.state}`), by, (step.ended_at || step.started_at) && words.moment(step.ended_at ?? step.started_at)].filter(Boolean).join(' · '));
-    swap(row.children[2], h('div', {}, words.pick(step.owner_name) || step.owner), step.person_name && h('div', { class: 'dim', style: 'font-size:var(--fs-xs);line-height:1.2' }, step.person_name));
+    const [role, person] = row.children[2].children;
+    say(role, words.pick(step.owner_name) || step.owner);
+    say(person, this.answering(step));
     this.time(row.children[3], step);
     this.buttons(act, step);
+  }
+
+  // Who plays the step's role, once somebody does.
+  answering(step) {
+    const role = this.run.roles.find((each) => each.key === step.owner);
+    return role?.person ? this.app.house.personName(role.person) : step.person_name ?? '';
   }
 
   time(cell, step) {

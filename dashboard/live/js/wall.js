@@ -64,7 +64,7 @@ class Wall {
     const { words } = this.app;
     mark(row.children[0], order.priority, 'ack', words);
     say(row.children[1], words.pick(order.title));
-    say(row.children[2], order.person_name || words.t('unassigned'));
+    say(row.children[2], (this.app.house.ownerName(order) || words.t('unassigned')));
     row.classList.toggle('un', !order.person);
     limit(row.children[3], order, words);
   }

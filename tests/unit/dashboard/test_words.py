@@ -12,21 +12,29 @@ from watchkeeper.texts import Texts
 
 
 @pytest.mark.parametrize(
-    ("picked", "asked", "cookie", "spoken", "chosen"),
+    ("picked", "asked", "cookie", "spoken", "own", "chosen"),
     [
-        pytest.param("en", "zh", "zh", "zh-CN", "en", id="picked here"),
-        pytest.param(None, "en", "zh", "zh-CN", "en", id="asked by the address"),
-        pytest.param(None, None, "zh", "en-GB", "zh", id="an earlier visit"),
-        pytest.param(None, None, None, "zh-TW", "zh", id="the browser"),
-        pytest.param(None, "xx", None, "fr-FR", "en", id="another language"),
-        pytest.param(None, None, None, None, "zh", id="nobody says"),
+        pytest.param("en", "zh", "zh", "zh-CN", "zh", "en", id="picked here"),
+        pytest.param(None, "en", "zh", "zh-CN", "zh", "en", id="asked by the address"),
+        pytest.param(None, None, "zh", "en-GB", "zh", "zh", id="an earlier visit"),
+        pytest.param(None, None, None, "zh-TW", "zh", "zh", id="the browser"),
+        pytest.param(None, "xx", None, "fr-FR", "zh", "zh", id="another language: the account"),
+        pytest.param(None, None, None, None, None, "zh", id="nobody says"),
     ],
 )
 def test_language(
-    picked: str | None, asked: str | None, cookie: str | None, spoken: str | None, chosen: str
+    picked: str | None,
+    asked: str | None,
+    cookie: str | None,
+    spoken: str | None,
+    own: str | None,
+    chosen: str,
 ) -> None:
     cookies = {language.COOKIE: cookie} if cookie else {}
-    assert language.chosen(picked=picked, asked=asked, cookies=cookies, spoken=spoken) == chosen
+    assert (
+        language.chosen(picked=picked, asked=asked, cookies=cookies, spoken=spoken, own=own)
+        == chosen
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import httpx
 import pytest
 from msgspec import structs
 
-from simulators.technicians import Memory, Order, Technician, moves
+from simulators.technicians import Memory, Order, Technician, World, moves
 
 NOW = 1_790_000_000_000
 ORDER = Order("ord_1", "hvac-1", "assigned", 2, "wangqiang", NOW)
@@ -71,6 +71,8 @@ class Office:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path == "/api/v1/login":
+            if request.headers.get("Origin") != "http://home":
+                return httpx.Response(403, json={"type": "server.foreign-origin"})
             return httpx.Response(204, headers={"Set-Cookie": f"wk_session={self.session}; Path=/"})
         if request.headers.get("Authorization") != f"Bearer {self.session}":
             return httpx.Response(401, json={"type": "people.signed-out"})
@@ -80,6 +82,10 @@ class Office:
         self.order |= {"state": NEXT[verb], "moved_at": self._now_ms()}
         self.bodies.append(json.loads(request.content))
         return httpx.Response(200, json=self.order)
+
+
+def world(fix: Callable[[str], None], now_ms: Callable[[], int]) -> World:
+    return World("http://office", "http://home", fix, now_ms)
 
 
 @pytest.mark.serves("A10")
@@ -93,7 +99,7 @@ async def test_an_order_goes_all_the_way_and_the_cause_is_removed_before_it_is_d
     async with httpx.AsyncClient(
         transport=httpx.MockTransport(office), base_url="http://office"
     ) as client:
-        worker = Technician("wangqiang", client, fix, lambda: NOW + seconds[0] * 1000)
+        worker = Technician("wangqiang", client, world(fix, lambda: NOW + seconds[0] * 1000))
         while office.order["state"] != "done" and seconds[0] < 200:
             await worker.round()
             seconds[0] += 2
@@ -108,7 +114,7 @@ async def test_an_expired_session_is_renewed() -> None:
     async with httpx.AsyncClient(
         transport=httpx.MockTransport(office), base_url="http://office"
     ) as client:
-        worker = Technician("wangqiang", client, lambda _: None, lambda: NOW)
+        worker = Technician("wangqiang", client, world(lambda _: None, lambda: NOW))
         await worker.round()
         office.session = "s2"
         with pytest.raises(httpx.HTTPStatusError):
