@@ -112,6 +112,7 @@ class Publisher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(0 if more else TEND_S):
                     await self._data.hungry.wait()
+            self._data.hungry.clear()
 
     async def run_state(self) -> None:
         """Say every ten seconds that we are here, as long as the poll loops turn."""

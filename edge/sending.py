@@ -129,7 +129,6 @@ class DataLane(_Lane):
     async def tend(self) -> bool:
         """Read on in the backlog and send late ones again; False: nothing more to read now."""
         now = self._clock.tick()
-        self.hungry.clear()
         for q in self.flight.due(now):
             row = self._rows[q]
             if not self._send(data_message(self.journal, row, self._mode(row))):

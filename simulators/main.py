@@ -75,14 +75,18 @@ async def serve(building: Building) -> list[asyncio.Server]:
             try:
                 made = await modbus_server.serve(building.bus(bus.id), where.host, where.port)
             except OSError as error:
-                raise ConfigError(
-                    where=f"bus {bus.id}",
-                    what=f"{where.host}:{where.port} cannot be opened: {error.strerror}",
-                    fix="stop what holds the port, or choose another in the site file",
-                ) from error
+                raise _taken(f"bus {bus.id}", where.host, where.port, error) from error
             servers.append(made)
             _log.info("bus %s answers on %s:%s", bus.id, where.host, where.port)
     return servers
+
+
+def _taken(name: str, host: str, port: int, error: OSError) -> ConfigError:
+    return ConfigError(
+        where=name,
+        what=f"{host}:{port} cannot be opened: {error.strerror}",
+        fix="stop what holds the port, or choose another in the site file or the settings",
+    )
 
 
 async def _until_stopped(
@@ -102,7 +106,10 @@ async def _until_stopped(
         if story_port is not None:
             proxies = Proxies()
             stack.push_async_callback(proxies.close)
-            control = await Control(stage, proxies, now_ms).serve(story_port)
+            try:
+                control = await Control(stage, proxies, now_ms).serve(story_port)
+            except OSError as error:
+                raise _taken("control port", "127.0.0.1", story_port, error) from error
             stack.callback(control.close)
             _log.info("control port %s", control.sockets[0].getsockname()[1])
         tasks = [asyncio.create_task(_live(stage, life, now_ms))]

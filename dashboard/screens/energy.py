@@ -1,5 +1,6 @@
 """Energy of a month: how much, what it cost, when, by which meter; each figure with coverage."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -7,7 +8,7 @@ import streamlit as st
 
 from dashboard.screens import Visit, months
 from dashboard.widgets import charts
-from dashboard.widgets.figures import change, number, share
+from dashboard.widgets.figures import change, day_and_minute, number, share
 
 WHOLE = 0.98  # a day with less data than this is drawn pale
 Month = dict[str, Any]
@@ -30,7 +31,7 @@ def show(visit: Visit) -> None:
         return
     months.downloads(visit, month, pdf, excel)
     head.caption(f"{month} · {visit.t('month-open' if report['month_open'] else 'month-closed')}")
-    _figures(visit, report)
+    _figures(visit, report, site["time_zone"])
     left, right = st.columns(TABLE_WIDTHS)
     with left.container(border=True):
         _days(visit, report)
@@ -43,33 +44,28 @@ def show(visit: Visit) -> None:
         _hours(visit, report)
 
 
-def _figures(visit: Visit, report: Month) -> None:
-    total, cost = report["total_kwh"], report["cost"]
-    against = change(total, report["previous_kwh"])
-    known = [kw for kw in report["hours"] if kw is not None]
-    boxes = st.columns(4)
-    boxes[0].metric(
-        visit.t("electricity"), f"{number(total)} kWh", border=True,
-        delta=f"{visit.t('vs-month')} {against}" if against else visit.t("no-comparison"),
-        delta_color="off", delta_arrow="off",
-    )  # fmt: skip
-    price = cost / total if cost is not None and total else None
-    average = visit.t("average-price", price=number(price, 3), currency=report["currency"])
-    boxes[1].metric(
-        visit.t("cost"), f"{number(cost)} {report['currency']}" if cost is not None else "?",
-        border=True, delta=average if price else visit.t("no-tariff"),
-        delta_color="off", delta_arrow="off",
-    )  # fmt: skip
-    peak = report.get("peak")
-    boxes[2].metric(
-        visit.t("peak-demand" if peak else "mean-load"),
-        f"{number(peak['kw'] if peak else sum(known) / len(known) if known else None)} kW",
-        border=True, delta=visit.t("load-by-hour-what"), delta_color="off", delta_arrow="off",
-    )  # fmt: skip
-    boxes[3].metric(
-        visit.t("coverage"), share(report["coverage"]), border=True,
-        delta=visit.t("coverage-what"), delta_color="off", delta_arrow="off",
-    )  # fmt: skip
+def _figures(visit: Visit, report: Month, zone: str) -> None:
+    for box, (name, figure, note) in zip(st.columns(4), _four(visit, report, zone), strict=True):
+        box.metric(name, figure, border=True, delta=note, delta_color="off", delta_arrow="off")
+
+
+def _four(visit: Visit, report: Month, zone: str) -> list[tuple[str, str, str]]:
+    """Return the four figures of a month: name, figure with unit, what it is compared with."""
+    total, cost, peak = report["total_kwh"], report["cost"], report["peak"]
+    money = visit.t(f"currency-{report['currency']}")
+    # A part of a month is not compared with a whole one.
+    against = None if report["month_open"] else change(total, report["previous_kwh"])
+    compared = f"{visit.t('vs-month')} {against}" if against else visit.t("no-comparison")
+    price = visit.t("no-tariff")
+    if cost is not None and total:
+        price = visit.t("average-price", price=number(cost / total, 3), currency=money)
+    when = visit.t("peak-at", at=day_and_minute(peak["at"], zone)) if peak else visit.t("no-data")
+    return [
+        (visit.t("electricity"), f"{number(total)} kWh", compared),
+        (visit.t("cost"), "?" if cost is None else f"{number(cost)} {money}", price),
+        (visit.t("peak-demand"), f"{number(peak['kw'] if peak else None)} kW", when),
+        (visit.t("coverage"), share(report["coverage"]), visit.t("coverage-what")),
+    ]
 
 
 def _days(visit: Visit, report: Month) -> None:
@@ -101,9 +97,10 @@ def _bands(visit: Visit, report: Month) -> None:
         name = visit.pick(tariff["name"])
         named = visit.t("tariff-named", name=name, version=tariff["version"])
     _title(visit.t("time-of-use"), named)
+    money = visit.t(f"currency-{report['currency']}")
     total = sum(band["kwh"] for band in report["bands"]) or 1
     for band in report["bands"]:
-        cost = "" if band["cost"] is None else f" · {number(band['cost'])} {report['currency']}"
+        cost = "" if band["cost"] is None else f" · {number(band['cost'])} {money}"
         part = band["kwh"] / total
         text = f"**{visit.pick(band['name'])}** {number(band['kwh'])} kWh · {share(part)}{cost}"
         st.progress(min(1.0, part), text=text)
@@ -112,10 +109,10 @@ def _bands(visit: Visit, report: Month) -> None:
 def _meters(visit: Visit, report: Month) -> None:
     _title(visit.t("meters"), "")
     total = report["total_kwh"] or 1
+    above = {meter["unit"]: meter["parent"] for meter in report["meters"]}
     rows = [
         {
-            visit.t("meter"): ("\u3000" * (meter["parent"] is not None))
-            + visit.pick(meter["name"]),
+            visit.t("meter"): "\u3000" * depth(meter["unit"], above) + visit.pick(meter["name"]),
             "kWh": number(meter["kwh"]),
             visit.t("energy-share"): share(meter["kwh"] / total if meter["kwh"] else None),
             visit.t("coverage"): (meter["coverage"] or 0) * 100,
@@ -125,6 +122,12 @@ def _meters(visit: Visit, report: Month) -> None:
     bar = st.column_config.ProgressColumn(format="%.1f%%", min_value=0, max_value=100)
     config = {visit.t("coverage"): bar}
     st.dataframe(rows, hide_index=True, width="stretch", height=360, column_config=config)
+
+
+def depth(unit: str, above: Mapping[str, str | None]) -> int:
+    """Return how many meters stand above one."""
+    parent = above.get(unit)
+    return 0 if parent is None else 1 + depth(parent, above)
 
 
 def _title(text: str, meta: str) -> None:

@@ -21,11 +21,16 @@ def share(part: float | None, decimals: int = 1) -> str:
 
 def moment(unix_ms: int | None, zone: str) -> str:
     """Return the clock of the site at an instant, "?" when it never was."""
-    if unix_ms is None:
-        return "?"
-    return (
-        datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(ZoneInfo(zone)).strftime("%H:%M:%S")
-    )
+    return "?" if unix_ms is None else _local(unix_ms, zone).strftime("%H:%M:%S")
+
+
+def day_and_minute(unix_ms: int, zone: str) -> str:
+    """Return "10-14 15:30" of the site."""
+    return _local(unix_ms, zone).strftime("%m-%d %H:%M")
+
+
+def _local(unix_ms: int, zone: str) -> datetime:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).astimezone(ZoneInfo(zone))
 
 
 def change(now: float | None, before: float | None) -> str | None:

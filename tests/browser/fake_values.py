@@ -111,6 +111,7 @@ class Values:
             "hours": [180 + 320 * math.exp(-(((hour - 14) / 5) ** 2)) for hour in range(24)],
             "meters": self._meters(total),
             "tariff": {"name": {"zh": "两部制", "en": "Two-part"}, "version": "2026-07"},
+            "peak": {"kw": 503.2, "at": self.now()},
             "month_open": False,
         }
 

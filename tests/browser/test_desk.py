@@ -33,6 +33,7 @@ def test_a_new_alarm_appears_and_goes_outline_when_acknowledged(
 ) -> None:
     page = sign_in("chenlei")
     page.locator(".wall .al").first.wait_for()
+    expect(page.locator(".top .demo")).to_have_text("演示")
     alarm = house.make("alarm", **FIRE)
     row = page.locator(".wall .al" + ROW.format(alarm))
     row.wait_for(timeout=SOON_MS)

@@ -19,7 +19,7 @@ from watchkeeper.settings import Settings
 KILLED = ("edge", "broker", "gateway", "server", "dashboard")
 BEFORE, DURING = 3, 1  # detectors that ring just before a kill, and while the program is dead
 FLOW_S = 8  # of meters between two kills
-NOT_YET_KEPT_MS = 2_000  # what an edge has read may wait so long for its journal's next commit
+NOT_YET_KEPT_MS = 500  # what an edge has just read may wait for its journal's next commit
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ class AlarmDetail {
     this.paintFigures(alarm);
     this.paintFacts(alarm);
     this.paintTold(alarm);
-    const steps = words.pick(alarm.guidance).split(/\n+|\uff1b|;\s/).map((line) => line.trim()).filter(Boolean);
+    const steps = words.pick(alarm.guidance).split(/\n+|\uff1b|;\s/).map((line) => line.trim()).filter(Boolean).map((line) => line[0].toUpperCase() + line.slice(1));
     if (this.todo.dataset.text !== steps.join('|')) swap(this.todo, steps.map((line) => h('li', {}, h('span', {}, line))));
     this.todo.dataset.text = steps.join('|');
     show(this.ack, mayAcknowledge(alarm));

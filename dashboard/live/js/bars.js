@@ -98,8 +98,7 @@ class Bars {
     if (!run) return;
     const done = run.steps.filter((step) => ['done', 'skipped'].includes(step.state)).length;
     const now = run.steps.find((step) => ['doing', 'ready'].includes(step.state));
-    const facts = { title: words.pick(run.title), place: house.placeName(run.place) };
-    say(this.title, words.t(run.mode === 'exercise' ? 'run-drill' : 'run-title', facts) + (more.length ? ` · +${more.length}` : ''));
+    say(this.title, (run.mode === 'exercise' ? words.t('run-drill', { title: house.runName(run) }) : house.runName(run)) + (more.length ? ` · +${more.length}` : ''));
     say(this.under, [words.t('steps-done', { done, all: run.steps.length }), now && words.pick(now.text)].filter(Boolean).join(' · '));
     say(this.watch, words.stopwatch(words.now() - run.started_at));
   }

@@ -49,7 +49,7 @@ class Emergency {
     if (this.others.dataset.text !== text) swap(this.others, rest.length ? [h('span', {}, words.t('others-waiting')), ...rest.flatMap(([priority, n]) => [marked(priority, 'ack', words), h('b', {}, String(n))])] : [h('span', { class: 'dim' }, words.t('none-waiting'))]);
     this.others.dataset.text = text;
     const tabs = JSON.stringify([open.map((each) => each.id), run?.id, words.lang]);
-    if (this.runTabs.dataset.text !== tabs) swap(this.runTabs, open.length > 1 || (open.length && !run) ? open.map((each) => h('button', { class: `pill ${each.id === run?.id ? 'on' : ''}`, type: 'button', onclick: () => this.pick(each.id) }, `${words.pick(each.title)} · ${house.placeName(each.place)}`)) : []);
+    if (this.runTabs.dataset.text !== tabs) swap(this.runTabs, open.length > 1 || (open.length && !run) ? open.map((each) => h('button', { class: `pill ${each.id === run?.id ? 'on' : ''}`, type: 'button', onclick: () => this.pick(each.id) }, house.runName(each))) : []);
     this.runTabs.dataset.text = tabs;
     if (run) for (const part of Object.values(this.parts)) part.paint(run);
     else this.starts.paint();
@@ -74,9 +74,9 @@ class RunHead {
   paint(run) {
     this.run = run;
     const { words, house } = this.app;
-    say(this.title, `${words.pick(run.title)} · ${house.placeName(run.place)}`);
+    say(this.title, house.runName(run));
     const boss = run.roles.find((role) => role.person);
-    say(this.meta, [words.t(`run-${run.state}`), words.t(run.mode === 'exercise' ? 'is-drill' : 'is-real'), boss && `${words.pick(boss.name)} ${house.personName(boss.person)}`, run.id].filter(Boolean).join(' · '));
+    say(this.meta, [words.t(`run-${run.state}`), words.t(run.mode === 'exercise' ? 'is-drill' : 'is-real'), boss && `${words.pick(boss.name)} ${house.personName(boss.person)}`, run.plan_version && words.t('plan-version', { version: run.plan_version })].filter(Boolean).join(' · '));
     say(this.since, words.t('since-at', { at: words.moment(run.started_at) }));
     say(this.watch, words.stopwatch((run.ended_at ?? words.now()) - run.started_at));
     const levels = (run.levels ?? [{ key: run.level, name: run.level }]).map((level) => [level.key, words.pick(level.name)]);

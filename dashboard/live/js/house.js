@@ -47,7 +47,7 @@ class House {
     return { known, value: last.value, at: last.at };
   }
 
-  openAlarms() { return [...this.alarms.values()].sort((a, b) => a.priority - b.priority || b.raised_at - a.raised_at); }
+  openAlarms() { return [...this.alarms.values()].sort((a, b) => a.priority - b.priority || Number(a.life === 'returned') - Number(b.life === 'returned') || b.raised_at - a.raised_at); }
 
   unacknowledged(priority) { return this.openAlarms().filter((alarm) => alarm.life !== 'acknowledged' && (!priority || alarm.priority === priority)); }
 
@@ -64,6 +64,12 @@ class House {
     if (named && !floor && !this.places?.has(id)) return this.words.pick(named.name);
     const place = this.words.pick(this.places?.get(id)?.name) || id;
     return floor ? `${place} ${this.words.t('floor-of', { floor })}` : place;
+  }
+
+  // A run's title, with its place unless the title says it already.
+  runName(run) {
+    const [title, place] = [this.words.pick(run.title), this.placeName(run.place)];
+    return title.includes(place) ? title : `${title} · ${place}`;
   }
 
   personName(id) {

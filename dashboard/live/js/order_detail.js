@@ -75,7 +75,7 @@ class OrderDetail {
     const { words } = this.app;
     const facts = [['state', words.t(`order-${order.state}`)], ['owner', (this.app.house.ownerName(order) || words.t('unassigned'))], order.skill && ['skill', words.has(`skill-${order.skill}`) ? words.t(`skill-${order.skill}`) : order.skill], ['opened-at', words.moment(order.opened_at)],
       order.respond_due && ['respond-by', words.moment(order.respond_due)], order.restore_due && ['restore-by', words.moment(order.restore_due)], ['number', order.id],
-      ...(order.reasons ?? []).map((reason) => ['because', typeof reason === 'string' && words.has(reason) ? words.t(reason) : words.pick(reason)])].filter(Boolean);
+      order.reasons?.length && ['because', order.reasons.map((reason) => words.pick(reason)).join(words.t('comma'))]].filter(Boolean);
     const text = JSON.stringify(facts);
     if (this.facts.dataset.text !== text) swap(this.facts, facts.map(([key, value]) => [h('dt', {}, words.t(key)), h('dd', {}, value)]).flat());
     this.facts.dataset.text = text;

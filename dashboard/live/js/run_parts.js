@@ -38,21 +38,28 @@ class RunRoles {
     const { words } = app;
     this.count = h('span', { class: 'meta end' });
     this.list = h('div', { style: 'overflow:hidden auto;min-height:0' });
-    this.rows = new Rows(this.list, (role) => h('div', { class: 'ct', 'data-role': role.key }, h('span', { class: 'cut' }, h('span', { class: 'r' }), h('br'), h('span', { class: 'p' })), h('span', {}, h('span', { class: 'chip' }), h('button', { class: 'btn sm', type: 'button', onclick: (event) => app.do(`runs/${this.run.id}/roles/${role.key}/acknowledge`, {}, event.currentTarget) }, words.t('role-here')))), (row, role) => this.patch(row, role), (role) => role.key);
-    this.root = h('section', { class: 'panel grow' }, h('div', { class: 'ph' }, h('h2', {}, words.t('roles')), this.count), this.list);
+    this.rows = new Rows(this.list, (role) => this.make(role), (row, role) => this.patch(row, role), (role) => role.key);
+    this.root = h('section', { class: 'panel', style: 'flex:none;max-height:50%' }, h('div', { class: 'ph' }, h('h2', {}, words.t('roles')), this.count), this.list);
   }
 
+  make(role) {
+    const take = h('button', { class: 'btn sm', type: 'button', onclick: (event) => this.app.do(`runs/${this.run.id}/roles/${role.key}/acknowledge`, {}, event.currentTarget) }, this.app.words.t('role-here'));
+    return h('div', { class: 'ct', 'data-role': role.key }, h('span', { class: 'cut' }, h('span', { class: 'r' }), h('br'), h('span', { class: 'p' }), h('span', { class: 'r' })), h('span', {}, h('span', { class: 'chip done' }), take));
+  }
+
+  // Whether a role is for this person the server decides; who was called has the filled button.
   patch(row, role) {
-    const { words, data } = this.app;
-    const [left, right] = row.children;
-    say(left.firstChild, words.pick(role.name));
-    say(left.lastChild, (role.person && this.app.house.personName(role.person)) || role.person_name || words.t('nobody-yet'));
+    const { words, house, data } = this.app;
+    const [name, , person, called] = row.children[0].children;
+    const [chip, take] = row.children[1].children;
     const here = Boolean(role.acknowledged_at);
-    const mine = !here && role.person === data.me.id && OPEN_RUN(this.run);
-    show(right.firstChild, !mine);
-    show(right.lastChild, mine);
-    put(right.firstChild, 'class', `chip ${here ? 'done' : ''}`);
-    say(right.firstChild, here ? words.t('role-answered', { at: words.minute(role.acknowledged_at) }) : words.t(role.person ? 'role-called' : 'role-free', { span: words.span(words.now() - (role.called_at ?? words.now())) }));
+    say(name, words.pick(role.name));
+    say(person, (role.person && house.personName(role.person)) || role.person_name || words.t('nobody-yet'));
+    say(called, here || !role.called_at ? '' : ` · ${words.t('role-called', { span: words.span(words.now() - role.called_at) })}`);
+    show(chip, here);
+    if (here) say(chip, words.t('role-answered', { at: words.minute(role.acknowledged_at) }));
+    show(take, !here && OPEN_RUN(this.run));
+    take.classList.toggle('pr', role.person === data.me.id);
   }
 
   paint(run) {
@@ -67,7 +74,7 @@ class RunCalls {
   constructor(app) {
     this.app = app;
     this.list = h('div', { style: 'overflow:hidden auto;min-height:0' });
-    this.root = h('section', { class: 'panel', style: 'flex:0 1 auto' }, h('div', { class: 'ph' }, h('h2', {}, app.words.t('call'))), this.list);
+    this.root = h('section', { class: 'panel', style: 'flex:1 1 0' }, h('div', { class: 'ph' }, h('h2', {}, app.words.t('call'))), this.list);
   }
 
   paint(run) {

@@ -50,6 +50,7 @@ class Wall {
     put(row, 'class', `al ${alarmClass(alarm)}`);
     mark(picture, alarm.priority, lifeMark(alarm), words);
     say(text.firstChild, words.pick(alarm.title));
+    put(text.firstChild, 'title', words.pick(alarm.title));
     say(text.lastChild, alarmLine(this.app, alarm));
     show(end.firstChild, mayAcknowledge(alarm));
     say(end.lastChild.firstChild, words.span(words.now() - alarm.raised_at));

@@ -67,6 +67,11 @@ def test_a_day_is_read_from_a_date_or_a_number() -> None:
     assert energy.day_of("2026-10-14") == energy.day_of(14) == 14
 
 
+def test_a_meter_stands_as_deep_as_the_meters_above_it() -> None:
+    above = {"main-1": None, "hvac-1": "main-1", "chiller-1": "hvac-1"}
+    assert [energy.depth(unit, above) for unit in above] == [0, 1, 2]
+
+
 def test_a_line_breaks_where_buckets_are_missing() -> None:
     rows = equipment.broken([0, 10, 50], [1.0, None, 2.0], width=10)
     assert [row["value"] for row in rows] == [1.0, None, None, 2.0]

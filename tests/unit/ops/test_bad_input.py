@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.programs import Program
 from tests import parts
 
 CATALOG = Path(__file__).parents[3] / "catalog"
@@ -89,6 +90,29 @@ def test_a_broken_file_of_the_server_is_told_with_its_line(
     line = told(catalog.parent, *SERVER, "--config", str(catalog.parent / "watchkeeper.toml"))
     assert where in line
     assert what in line
+
+
+@pytest.mark.parametrize(
+    ("program", "file", "says"),
+    [
+        (EDGE, "rules/fire.yaml", "edge starts"),
+        (GATEWAY, "rules/fire.yaml", "no connection to the broker"),
+        (GATEWAY, "profiles/xy-md02.yaml", "no connection to the broker"),
+    ],
+)
+def test_whoever_does_not_need_a_broken_file_starts(
+    catalog: Path, program: tuple[str, ...], file: str, says: str
+) -> None:
+    (catalog / file).write_text("schema: nonsense\n", "utf-8")
+    config = ("--config", str(catalog.parent / "watchkeeper.toml"))
+    log = catalog.parent / "log"
+    words = [*program, *config, "--data", str(catalog.parent / "var")]
+    running = Program(program[0], words, lambda: True, {}, log)
+    running.start()
+    parts.until(lambda: not running.alive() or says in log.read_text("utf-8"), "it says nothing")
+    alive = running.alive()
+    running.stop()
+    assert alive, running.last_lines()
 
 
 @pytest.mark.parametrize("program", [SERVER, EDGE, GATEWAY, ("simulate",), ("demo",)])
