@@ -242,5 +242,7 @@ def _has_left(journal: Journal) -> bool:
 
 async def _until(keeper: Keeper, true: Callable[[Journal], bool]) -> None:
     end = time.perf_counter() + DRAIN_S
-    while not await keeper.call(true, keeper.journal) and time.perf_counter() < end:
+    while (  # noqa: ASYNC110 - the journal belongs to another thread
+        not await keeper.call(true, keeper.journal) and time.perf_counter() < end
+    ):
         await asyncio.sleep(0.05)

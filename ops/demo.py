@@ -30,9 +30,9 @@ def arguments(parser: argparse.ArgumentParser, _: str) -> None:
 
 def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
     """Start everything, say where it is, keep it running until Ctrl-C."""
-    settings = placed(settings, options.port_base)
     if options.reset and settings.data.exists():
         shutil.rmtree(settings.data)
+    settings = placed(settings, options.port_base)
     check_ports(settings)
     clock = SystemClock()
     say = texts.load(settings.catalog_folder() / "i18n")
@@ -160,22 +160,24 @@ def the_programs(
 
     lively_words = ("--lively",) if lively else ()
     return [
-        program("broker", "broker", ready=lambda: listens(host, broker)),
+        program("broker", "broker", ready=partial(listens, host, broker)),
         program(
             "simulators", "simulate", "--seed", str(seed), *lively_words,
             ready=partial(_simulated, settings, link),
         ),
-        program("gateway", "gateway", ready=lambda: _exists(settings, plant.site.site.id)),
+        program("gateway", "gateway", ready=partial(_exists, settings, plant.site.site.id)),
         program(
             "edge", "edge", "--edge", edge.id,
-            ready=lambda: (settings.data / "edge" / edge.id / "data.db").exists(),
+            ready=(settings.data / "edge" / edge.id / "data.db").exists,
             WATCHKEEPER_MQTT__PORT=str(link),
         ),
         # After the edge, so that it is stopped before it: an edge that is ended is no alarm.
-        program("server", "server", "--demo", ready=lambda: _flowing(health, edge.id)),
+        program("server", "server", "--demo", ready=partial(_flowing, health, edge.id)),
         program(
             "dashboard", "dashboard",
-            ready=lambda: answers(f"http://127.0.0.1:{settings.ports.dashboard}/api/v1/health"),
+            ready=partial(
+                answers, f"http://127.0.0.1:{settings.ports.dashboard}/api/v1/health"
+            ),
         ),
     ]  # fmt: skip
 

@@ -24,7 +24,8 @@ WATCH = """() => {
   window.seenAlarms = {};
   const note = (node) => {
     const id = node.dataset && node.dataset.id;
-    if (id && id.startsWith('alm_') && !(id in window.seenAlarms)) window.seenAlarms[id] = Date.now();
+    const alarm = id && id.startsWith('alm_');
+    if (alarm && !(id in window.seenAlarms)) window.seenAlarms[id] = Date.now();
     for (const child of node.children || []) note(child);
     if (node.shadowRoot) watch(node.shadowRoot);
   };

@@ -103,15 +103,17 @@ class Power {
     if (share) say(share, load === null ? '' : words.t('load', { n: words.number(load * 100) }));
   }
 
-  // A name in two lines as wide as its column: Chinese takes about 11 px a sign, Latin about 5.8.
+  // A name in one line or two even ones: Chinese takes about 11 px a sign, Latin about 5.8.
   fit(text, step) {
-    const wide = (part) => [...part].reduce((sum, sign) => sum + (sign.charCodeAt(0) > 255 ? 11 : 5.8), 0);
-    const lines = [''];
-    for (const word of text.match(/[\u2e80-\uffff]|[^\s\u2e80-\uffff]+|\s/g) ?? []) {
-      if (lines.length < 2 && lines[0] && wide(lines[0] + word) > step - 2) lines.push('');
-      if (word.trim() || lines.at(-1)) lines[lines.length - 1] += word;
-    }
-    while (wide(lines.at(-1)) > step - 2) lines[lines.length - 1] = `${lines.at(-1).replace(/\u2026$/, '').slice(0, -1).trimEnd()}\u2026`;
-    return [lines[0].trimEnd(), lines[1] ?? ''];
+    const wide = (part) => [...part.trim()].reduce((sum, sign) => sum + (sign.charCodeAt(0) > 255 ? 11 : 5.8), 0);
+    if (wide(text) <= step - 2) return [text, ''];
+    const parts = text.match(/[\u2e80-\uffff]|[^\s\u2e80-\uffff]+|\s/g) ?? [text];
+    const splits = parts.map((_, i) => [parts.slice(0, i).join(''), parts.slice(i).join('')]).slice(1);
+    const [first, second] = splits.reduce((best, each) => (Math.max(...each.map(wide)) < Math.max(...best.map(wide)) ? each : best), splits[0] ?? [text, '']);
+    return [first, second].map((line) => {
+      let kept = line.trim();
+      while (kept && wide(kept) > step) kept = `${kept.replace(/\u2026$/, '').slice(0, -1).trimEnd()}\u2026`;
+      return kept;
+    });
   }
 }
