@@ -28,8 +28,8 @@ parts:
 	    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d.watchkeeper; chmod +x /usr/sbin/policy-rc.d.watchkeeper; \
 	    [ -e /usr/sbin/policy-rc.d ] || { mv /usr/sbin/policy-rc.d.watchkeeper /usr/sbin/policy-rc.d; ours=1; }; \
 	    conf=/etc/postgresql-common/createcluster.conf; [ -e $$conf ] || { mkdir -p $${conf%/*}; echo 'create_main_cluster = false' > $$conf; }; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; done=$$?; \
-	    [ -z "$$ours" ] || rm -f /usr/sbin/policy-rc.d; rm -f /usr/sbin/policy-rc.d.watchkeeper; exit $$done; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; status=$$?; \
+	    [ -z "$$ours" ] || rm -f /usr/sbin/policy-rc.d; rm -f /usr/sbin/policy-rc.d.watchkeeper; exit $$status; \
 	  fi; \
 	else echo "parts: not root on Debian; tests of real parts are left out where a part is missing"; fi
 

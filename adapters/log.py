@@ -6,13 +6,17 @@ from typing import Final
 
 from typing_extensions import override
 
-_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+# What a record has anyway, and what uvicorn adds for terminals: no facts.
+_OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {
+    "message", "asctime", "taskName", "color_message",
+}  # fmt: skip
 # Libraries that log each packet, or each time-out that we log once as a change of state.
 _TALKATIVE: Final = {
     "pymodbus": logging.CRITICAL,
     "amqtt": logging.ERROR,
     "transitions": logging.ERROR,
     "httpx": logging.WARNING,
+    "alembic.runtime.plugins": logging.WARNING,
     "urllib3": logging.WARNING,
 }
 
@@ -31,9 +35,13 @@ class Line(logging.Formatter):
 
 
 def start(level: str = "INFO") -> None:
-    """Log to stderr from here on; safe to call twice."""
+    """Log to stderr from here on; who is called second changes nothing."""
+    root = logging.getLogger()
+    if any(isinstance(each.formatter, Line) for each in root.handlers):
+        return
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Line())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
+    root.addHandler(handler)
+    root.setLevel(level)
     for name, lowest in _TALKATIVE.items():
         logging.getLogger(name).setLevel(lowest)

@@ -86,7 +86,7 @@ visit = Visit(server(), st.context.cookies[SESSION], words(), chosen)
 nav = pages.order(person["roles"])
 shown = pages.made(nav, visit)
 page = st.navigation(list(shown.values()), position="hidden")
-view = next(name for name, each in shown.items() if each is page)
+view = pages.screen(next(name for name, each in shown.items() if each is page), nav)
 frame = live.live()(
     key="live",
     data={**said, "view": view, "me": person, "nav": nav, "duty": pages.DUTY},
@@ -94,6 +94,6 @@ frame = live.live()(
     on_lang_change=lambda: None,
 )
 turned(frame.lang)
-if frame.go and frame.go["view"] in shown:
+if frame.go and frame.go["view"] in nav:
     st.switch_page(shown[frame.go["view"]], query_params=frame.go["params"])
 page.run()

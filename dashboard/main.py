@@ -44,6 +44,7 @@ def run(settings: Settings) -> int:
         assembled(settings),
         host=settings.dashboard.host,
         port=settings.ports.dashboard,
+        log_config=None,  # its lines as all others
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=2,  # open streams do not end by themselves

@@ -37,13 +37,23 @@ def _live() -> None:
 
 
 def made(nav: Sequence[str], visit: Visit) -> dict[str, st.Page]:
-    """Return Streamlit's page for each screen, the first as the one of the bare address."""
+    """Return Streamlit's page for each address; "" is the bare one, where the day begins.
+
+    A screen that a person does not have leads to the first of theirs: a link from a colleague, or
+    from a day with another role, opens something.
+    """
+    known = dict.fromkeys([*_DESK, *_ORDER["technician"]])
     return {
         name: st.Page(
-            partial(NATIVE[name], visit) if name in NATIVE else _live,
-            title=visit.t(f"nav-{name}"),
-            url_path=name,
-            default=name == nav[0],
+            partial(NATIVE[place], visit) if (place := screen(name, nav)) in NATIVE else _live,
+            title=visit.t(f"nav-{place}"),
+            url_path=name or None,
+            default=not name,
         )
-        for name in nav
+        for name in ("", *known)
     }
+
+
+def screen(name: str, nav: Sequence[str]) -> str:
+    """Return the screen that an address opens for a person with these screens."""
+    return name if name in nav else nav[0]

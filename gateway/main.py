@@ -6,6 +6,7 @@ import signal
 from threading import Event
 from typing import Final
 
+from adapters import log as logs
 from adapters.history import open_history
 from adapters.mqtt import Mqtt
 from adapters.system_clock import SystemClock
@@ -33,6 +34,7 @@ def run(settings: Settings, name: str) -> int:
 
     Raises ConfigError: another gateway serves this broker or writes this store.
     """
+    logs.start()
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -4,12 +4,12 @@ Programs are imported when they are asked for: an edge box has no FastAPI.
 """
 
 import argparse
-import logging
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from adapters import log
 from watchkeeper import settings as configuration
 from watchkeeper.errors import ConfigError, WatchkeeperError
 from watchkeeper.settings import Settings
@@ -55,12 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"watchkeeper: no command `{command}` (use {', '.join(COMMANDS)})", file=sys.stderr)
         return 2
     options = parser_for(command).parse_args(words[1:])
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format=f"%(asctime)s %(levelname).1s {command} %(name)s: %(message)s",
-    )
-    for talkative in ("httpx", "alembic.runtime.plugins"):
-        logging.getLogger(talkative).setLevel(logging.WARNING)
+    log.start("DEBUG" if options.verbose else "INFO")
     try:
         code: int = import_module(COMMANDS[command][0]).run(_settings(options), options, command)
     except ConfigError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
 from server import http, plans, rules, site_api, subjects, wiring
 from server.acks import Acks
@@ -24,6 +24,7 @@ from server.live_lane import LiveLane
 from server.migrate import upgrade
 from server.outward import Outward
 from server.parts import Parts, Printer
+from server.past import Past
 from server.reactions import Sure
 from server.sql import Engines
 from server.stream import Hub
@@ -37,7 +38,6 @@ from watchkeeper import site, texts
 from watchkeeper.bus import Bus
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.errors import Unreachable
-from watchkeeper.history import History
 from watchkeeper.ids import NewId, PointId
 from watchkeeper.settings import Settings
 from watchkeeper.site import Plant
@@ -55,11 +55,12 @@ class Outside:
     engines: Engines
     events: Bus  # two connections: a full data window never holds an event back
     live: Bus
-    history: History | None
+    history: Past
     clock: Clock
     new_id: NewId
     printers: Mapping[str, Printer] = field(default_factory=dict)
     outward: Outward = field(default_factory=Outward)
+    demo: bool = False  # a demonstration: every screen says so
 
 
 class Server:
@@ -78,7 +79,7 @@ class Server:
         actions = subjects.actions(self.parts)
         self.timers = Clockwork(outside.engines.read, self.writer, outside.clock, actions, sure.do)
         self._ingest(sure)
-        self._workers: list[Worker] = [self.live_lane, self.timers, self.sweep]
+        self._workers: list[Worker] = [self.live_lane, self.timers, self.sweep, outside.history]
         self._workers += subjects.workers(self.parts, self.writer)
         self.app = self._app(settings)
 
@@ -150,14 +151,14 @@ class Server:
         app.add_middleware(Guard, allowed=origins(settings.server.public_url))
         parts = self.parts
         for router in (
-            site_api.site_routes(parts, parts.latest, parts.history),
+            site_api.site_routes(parts, parts.latest, demo=self._outside.demo),
             site_api.health_routes(self._outside.events, self.edges, parts.history),
             site_api.stream_routes(
                 self.hub, partial(subjects.snapshot, parts, self.do), subjects.own
             ),
             *subjects.routers(parts, self.do),
         ):
-            app.include_router(router, prefix="/api/v1")
+            app.include_router(router, prefix="/api/v1", dependencies=[Depends(http.storable)])
         for router in subjects.pages(parts, self.do):
             app.include_router(router)
         return app
@@ -190,9 +191,9 @@ def _latest(plant: Plant, outside: Outside) -> Latest:
     """Return the newest values, beginning with what the history store has that is still fresh."""
     now = unix_ms(outside.clock.now())
     latest = Latest(plant, now)
-    if outside.history is not None:
+    if history := outside.history.get():
         try:
-            latest.prime(outside.history.latest(latest.names).values(), now)
+            latest.prime(history.latest(latest.names).values(), now)
         except Unreachable as error:
             log.warning("the newest values are not known yet: %s", error)
     return latest

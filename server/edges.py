@@ -8,6 +8,7 @@ away nothing is known of any edge: that is one alarm, not one for each.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from logging import INFO, WARNING
 from threading import Lock
 from typing import Any
 
@@ -78,8 +79,8 @@ class Edges:
         if self._bus is None or self._bus.connected:
             self._connected = now
             self._broker(lost=False)
-        else:
-            self._broker(lost=now - self._connected > LOST_S)
+        elif now - self._connected > LOST_S:
+            self._broker(lost=True)
         with self._lock:
             if self._connected != now:
                 for edge in self._edges.values():
@@ -116,12 +117,13 @@ class Edges:
     def _tell(self, name: EdgeId, edge: _Edge, *, lost: bool) -> None:
         """Say it when it changes, and once after a start: the alarm may be from before."""
         edge.lost = lost
-        log.warning("edge %s is %s", name, "lost" if lost else "there")
+        log.log(WARNING if lost else INFO, "edge %s is %s", name, "lost" if lost else "there")
         self._latest.cut(name, lost=lost)
         self._signal(EDGE_LOST, PointId(f"{name}/state"), lost)
 
     def _broker(self, *, lost: bool) -> None:
+        """Say it when it changes; at first, only once it answered or was away for too long."""
         if lost != self._broker_lost:
             self._broker_lost = lost
-            log.warning("the broker is %s", "lost" if lost else "there")
+            log.log(WARNING if lost else INFO, "the broker is %s", "lost" if lost else "there")
             self._signal(BROKER_LOST, BROKER, lost)

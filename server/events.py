@@ -35,6 +35,7 @@ class AlarmRaised:
     value: float | None
     at: datetime  # source time
     late: bool = False  # found in backlog: recorded, not paged when it is over
+    echo: bool = False  # people are paged for the same trouble by another alarm just now
     repeat: bool = False  # flapping: back within ten minutes, people were told already
 
 

@@ -1,5 +1,6 @@
 """What every route shares: who asks, how a command is handed over, how an error is told."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
@@ -8,6 +9,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from server.unit import Unit
+from watchkeeper.documents import Text
 from watchkeeper.errors import Forbidden, NotPossible, Refused, Unreachable, WatchkeeperError
 from watchkeeper.ids import PersonId
 
@@ -16,6 +18,7 @@ Do: TypeAlias = Callable[[Callable[[Unit], Any]], Any]  # runs work in a unit, r
 SESSION_COOKIE = "wk_session"  # HttpOnly
 CSRF_COOKIE = "wk_csrf"  # readable by our own page, sent back in the header below
 CSRF_HEADER = "x-csrf"
+_UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class User:
     name: str
     roles: frozenset[str]  # of admin, operator, technician, manager
     language: str = "zh"
+    names: Text | None = None  # in both languages, where they are known
 
     def need(self, *roles: str) -> None:
         """Raise Forbidden unless the person has one of the roles; an admin has all."""
@@ -52,6 +56,36 @@ def signed_in(request: Request) -> User:
 
 
 SignedIn = Annotated[User, Depends(signed_in)]
+
+
+async def storable(request: Request) -> None:
+    """Refuse text that no database can hold, before a route sees it; the fact names the field."""
+    asked: dict[str, Any] = {**request.path_params, **request.query_params}
+    if request.method == "POST" and await request.body():
+        try:
+            asked["body"] = await request.json()
+        except (ValueError, RecursionError):
+            return  # the route says what is wrong with it, or does not read it
+    if (field := unstorable(asked)) is not None:
+        raise NotPossible("server.text", field=field.removeprefix("body."))
+
+
+def unstorable(value: object) -> str | None:
+    """Return where a text with a NUL or half a character pair stands ("headcount.note"), or None.
+
+    PostgreSQL refuses the first, UTF-8 the second.
+    """
+    waiting = [("", value)]
+    while waiting:
+        at, each = waiting.pop()
+        inside = list(each.items()) if isinstance(each, dict) else []
+        inside += enumerate(each) if isinstance(each, list) else []
+        texts = [each, *(name for name, _ in inside)]
+        if any(isinstance(text, str) and _UNSTORABLE.search(text) for text in texts):
+            return at
+        waiting += [(f"{at}.{name}".lstrip("."), inner) for name, inner in inside]
+    return None
+
 
 _STATUS: dict[type[WatchkeeperError], int] = {
     SignedOut: 401,

@@ -3,6 +3,7 @@
 import logging
 import secrets
 from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 
 import uvicorn
@@ -20,6 +21,7 @@ from server.compose import Outside, Server
 from server.migrate import upgrade
 from server.outward import Outward
 from server.parts import Printer
+from server.past import Past
 from server.people import store as people
 from server.people.model import Person
 from server.sql import Engines, open_engines
@@ -28,8 +30,6 @@ from watchkeeper import ids, site, texts
 from watchkeeper.channel import Channel
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.documents import Text
-from watchkeeper.errors import WatchkeeperError
-from watchkeeper.history import History
 from watchkeeper.ids import NewId, PersonId
 from watchkeeper.settings import Settings
 
@@ -41,17 +41,17 @@ def run(settings: Settings, *, demo: bool = False) -> int:
 
     Args:
         settings: Everything configured.
-        demo: Make the demonstration's accounts when there are none.
+        demo: Make the demonstration's accounts when there are none, and say so on every screen.
 
-    Raises ConfigError: the site, a profile or a rule does not make sense.
+    Raises ConfigError: the site, a profile, a rule or [history] does not make sense.
     """
     logs.start()
     clock = SystemClock()
     site_id = site.load(settings.site_file(), settings.catalog_folder() / "profiles").site.site.id
+    history = Past(partial(open_history, settings, site_id, clock, writable=False))
     state = State(site_id, secrets.token_hex(8), clock)
     events = _connect(settings, f"server-{site_id}", state)
     live = _connect(settings, f"server-{site_id}-data", None)
-    history = _history(settings, site_id, clock)
     outside = Outside(
         _database(settings),
         events,
@@ -61,6 +61,7 @@ def run(settings: Settings, *, demo: bool = False) -> int:
         _names(clock),
         _printers(settings),
         _outward(settings, clock),
+        demo=demo,
     )
     server = Server(settings, outside)
     if demo:
@@ -74,8 +75,6 @@ def run(settings: Settings, *, demo: bool = False) -> int:
     finally:
         state.close()
         server.close()
-        if history is not None:
-            history.close()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -152,15 +151,6 @@ def add_account(
     people.create_account(engines.write, person, password, people.Argon2())
     for engine in set(engines):
         engine.dispose()
-
-
-def _history(settings: Settings, site_id: str, clock: Clock) -> History | None:
-    """Return the store, or None: alarms do not wait for it."""
-    try:
-        return open_history(settings, site_id, clock, writable=False)
-    except (WatchkeeperError, OSError) as error:
-        log.warning("no history: %s", error)
-        return None
 
 
 def _printers(settings: Settings) -> dict[str, Printer]:

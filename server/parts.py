@@ -8,11 +8,11 @@ import sqlalchemy as sa
 
 from server.latest import Latest
 from server.outward import Outward
+from server.past import Past
 from server.plans import Shelf
 from server.rules import Rulebook
 from server.watching import Watching
 from watchkeeper.clock import Clock
-from watchkeeper.history import History
 from watchkeeper.ids import NewId
 from watchkeeper.settings import Settings
 from watchkeeper.site import Plant
@@ -34,7 +34,7 @@ class Parts:
     read: sa.Engine  # for reading; writes go through the writer
     latest: Latest  # the newest value of each point
     watching: Watching  # where each rule stands
-    history: History | None  # None: it could not be opened, the server works without
+    history: Past  # the store of readings, which may be away
     printers: Mapping[str, Printer] = field(default_factory=dict)  # pdf, xlsx
     outward: Outward = field(default_factory=Outward)  # channels, keys, chance
     plans: Shelf = field(default_factory=lambda: Shelf([]))  # emergency plans

@@ -30,7 +30,7 @@ class Staff:
     def candidates(self, any_of: Sequence[str], skills: Sequence[str]) -> Sequence[Person]:
         """Return people with one of the roles and one of the skills; those on shift first."""
         return [
-            Person(account.id, account.called, account.roles)
+            Person(account.id, account.called, account.roles, account.name)
             for account in self._accounts
             if account.roles & set(any_of) and (not skills or account.skills & set(skills))
         ]
@@ -39,12 +39,12 @@ class Staff:
         """Return a person by id; one who is gone has the id as name."""
         for account in self._accounts:
             if account.id == person:
-                return Person(account.id, account.called, account.roles)
+                return Person(account.id, account.called, account.roles, account.name)
         return Person(person, person)
 
 
 class PlantNames:
-    """How the site file calls places, zones and units."""
+    """How the site file calls places, zones, units and their points."""
 
     def __init__(self, plant: Plant) -> None:
         self._plant = plant
@@ -53,9 +53,13 @@ class PlantNames:
             if unit.name is not None:
                 self._names[unit.id] = unit.name
             self._names.update({zone.id: zone.name for zone in unit.zones})
+        for item in plant.points():
+            unit_name, point = self.of(item.unit.id), item.point.name
+            names = (f"{unit_name.zh} {point.zh}", f"{unit_name.en}: {point.en}")
+            self._names[item.id] = Text(*names)
 
     def of(self, place: str) -> Text:
-        """Return the name of a place, fire zone or unit; what is unknown is called by its id."""
+        """Return the name of a place, zone, unit or point; what is unknown is called by its id."""
         return self._names.get(place) or place_name(place, self._plant)
 
 

@@ -89,7 +89,7 @@ class Scene:
     ) -> None:
         """Add a line to the timeline; `key` names its text in catalog/i18n/emergency.yaml."""
         template = self.moment.words[f"emergency.{key}"]
-        facts = {"who": actor.name, **facts}
+        facts = {"who": actor.names or actor.name, **facts}
         text = Text(
             template.zh.format(**{name: _in(fact, "zh") for name, fact in facts.items()}).strip(),
             template.en.format(**{name: _in(fact, "en") for name, fact in facts.items()}).strip(),
@@ -164,7 +164,9 @@ class Scene:
         subject = f"{self.run.id}/{role.key}"
         self._timers.append(Timer("emergency.role", subject, generation, due))
         if person:
-            self.log("system", "log-role-called", role=role.name, person=person.name)
+            self.log(
+                "system", "log-role-called", role=role.name, person=person.names or person.name
+            )
             self._events.append(
                 RoleCalled(
                     self.run.id, role.key, role.name, person.id, self.run.title, role.duty,

@@ -67,6 +67,7 @@ def load(folder: Path, plant: Plant) -> Rulebook:
     rules: dict[str, Rule] = {}
     watches: dict[str, Watch] = {}
     stale: dict[str, Watch] = {}
+    echoes: list[tuple[str, _Where]] = []
     for path in sorted(folder.glob("*.yaml")):
         for rule, where in _read(path):
             if rule.key in rules:
@@ -74,6 +75,10 @@ def load(folder: Path, plant: Plant) -> Rulebook:
             rules[rule.key] = rule
             kind = watches if rule.stale is None else stale
             kind.update({watch.key: watch for watch in _bound(rule, plant, where)})
+            echoes += [(rule.echo_of, where)] if rule.echo_of else []
+    for echo_of, where in echoes:
+        if echo_of not in rules:
+            raise where.refuse(f"echo_of: no rule `{echo_of}`", "correct the name", "echo_of")
     return Rulebook(rules, watches, stale, plant)
 
 

@@ -12,6 +12,7 @@ from server.edges import Edges
 from server.http import SignedIn, User, session
 from server.latest import Latest
 from server.parts import Parts
+from server.past import Past
 from server.stream import Hub, Own
 from watchkeeper.batch import Floats
 from watchkeeper.bus import Bus
@@ -100,10 +101,10 @@ def _names(points: str) -> list[str]:
     return [name for name in points.split(",") if name]
 
 
-def site_routes(parts: Parts, latest: Latest, history: History | None) -> APIRouter:
-    """Return the routes about the site and its values."""
+def site_routes(parts: Parts, latest: Latest, *, demo: bool) -> APIRouter:
+    """Return the routes about the site and its values; `demo`: say that nothing here is real."""
     router = APIRouter(tags=["site"])
-    body = msgspec.to_builtins(described(parts.plant))
+    body = msgspec.to_builtins(described(parts.plant)) | {"demo": demo}
 
     @router.get("/site")
     def site(_: SignedIn) -> dict[str, Any]:
@@ -126,25 +127,25 @@ def site_routes(parts: Parts, latest: Latest, history: History | None) -> APIRou
         """Return readings or summaries of a point in start <= t < end (Unix ms)."""
         if PointId(point) not in latest.index:
             raise KeyError(point)
-        return read(history, PointId(point), start, end, width)
+        return read(parts.history.get(), PointId(point), start, end, width)
 
     return router
 
 
-def health_routes(bus: Bus, edges: Edges, history: History | None) -> APIRouter:
+def health_routes(bus: Bus, edges: Edges, past: Past) -> APIRouter:
     """Return the one route that needs no session."""
     router = APIRouter(tags=["health"])
 
     @router.get("/health")
     def health() -> dict[str, Any]:
         """Return whether the server's neighbours answer."""
-        broker = bus.connected
-        ok = broker and history is not None
+        broker, history = bus.connected, past.get() is not None
+        ok = broker and history
         states = edges.show()
         return {
             "ok": ok and all(edge["state"] == "online" for edge in states.values()),
             "broker": broker,
-            "history": history is not None,
+            "history": history,
             "edges": states,
             "version": VERSION,
         }

@@ -5,6 +5,8 @@ tables.py; nothing else knows it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from fastapi import APIRouter
@@ -20,6 +22,7 @@ from server.energy import store as energy_store
 from server.energy.ports import Sources
 from server.http import Do, User
 from server.notify import api as notify
+from server.notify import store as notify_store
 from server.orders import api as orders
 from server.orders import handlers as order_handlers
 from server.parts import Parts
@@ -49,7 +52,7 @@ class Worker(Protocol):
 def routers(parts: Parts, do: Do) -> list[APIRouter]:
     """Return the routes under /api/v1."""
     return [
-        alarms.routes(do, parts.read, parts.new_id),
+        alarms.routes(do, parts.read, parts.new_id, partial(notify_store.told_of, parts.read)),
         energy.routes(_energy(parts), parts.clock, parts.printers),
         emergency.routes(do, parts.read, maker(parts), parts.plans),
         orders.routes(counter(parts, do)),
@@ -58,14 +61,15 @@ def routers(parts: Parts, do: Do) -> list[APIRouter]:
     ]
 
 
-def _energy(parts: Parts) -> Sources:
+def _energy(parts: Parts) -> Callable[[], Sources]:
     catalog, about = parts.settings.catalog_folder(), parts.plant.site.site
-    return Sources(
-        parts.history,
+    sources = Sources(
+        None,
         parts.plant,
         energy_store.tariffs(catalog / "tariffs"),
         energy_store.exchanges(catalog / f"exchanges/{about.id}.yaml", about.time_zone),
     )
+    return lambda: replace(sources, history=parts.history.get())
 
 
 def pages(parts: Parts, do: Do) -> list[APIRouter]:

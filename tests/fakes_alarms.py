@@ -4,7 +4,7 @@ from datetime import datetime
 
 from server.alarms.model import Alarm, Life, RuleState
 from server.events import Event
-from watchkeeper.ids import AlarmId
+from watchkeeper.ids import AlarmId, UnitId
 
 
 class MemoryAlarms:
@@ -36,6 +36,13 @@ class MemoryAlarms:
         if alarm.life is Life.NORMAL:
             self.keys = {key: name for key, name in self.keys.items() if name != alarm.id}
         self.happened += happened
+
+    def rings(self, rule: str, unit: UnitId, since: datetime) -> bool:
+        return any(
+            (each.rule, each.unit, each.returned_at) == (rule, unit, None)
+            and each.raised_at >= since
+            for each in map(self.alarms.__getitem__, self.keys.values())
+        )
 
     def state(self, key: str) -> RuleState:
         return self.states.get(key, RuleState())

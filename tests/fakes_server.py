@@ -11,12 +11,16 @@ from server.alarms import api as alarms
 from server.compose import Outside, Server
 from server.http import User
 from server.outward import Outward
+from server.past import Past
+from server.people.store import seed
 from server.sql import open_engines
 from server.writer import Turn
 from tests.fakes import FixedClock
 from tests.fakes_bus import FakeBus
+from tests.fakes_dispatch import PlainPasswords
 from watchkeeper import topics, wire
 from watchkeeper.clock import unix_ms
+from watchkeeper.errors import Unreachable
 from watchkeeper.history import History
 from watchkeeper.ids import PersonId, PointId
 from watchkeeper.quality import Quality, is_bad
@@ -43,9 +47,11 @@ class House:
         history: History | None = None,
         database: str = "",
         outward: Outward | None = None,
+        *,
+        demo: bool = False,
     ) -> None:
         self.folder, self.history = folder, history
-        self.outward = outward or Outward()
+        self.outward, self.demo = outward or Outward(), demo
         self.database = database or f"sqlite:///{folder / 'watchkeeper.db'}"
         self.clock = FixedClock()
         self.numbers = count(1)
@@ -57,8 +63,9 @@ class House:
         self.bus, self.live = FakeBus(), FakeBus()
         engines = open_engines(self.database)
         outside = Outside(
-            engines, self.bus, self.live, self.history, self.clock,
+            engines, self.bus, self.live, Past(self.opened), self.clock,
             lambda prefix: f"{prefix}_{next(self.names):06}", outward=self.outward,
+            demo=self.demo,
         )  # fmt: skip
         self.server = Server(Settings(data=self.folder), outside)
         self.server.listen()
@@ -68,6 +75,19 @@ class House:
         self.alias = {point.point: point.alias for point in points}
         self.hash = wire.birth_hash(points)
         self.births = list(wire.births(points, boot="b1", software="0", config="c"))
+
+    def opened(self) -> History:
+        if self.history is None:
+            raise Unreachable("history.unreachable", what="none", where="here")
+        return self.history
+
+    def populate(self) -> None:
+        """Make the accounts of the demonstration."""
+        catalog = self.server.parts.settings.catalog_folder()
+        engines = open_engines(self.database)
+        seed(engines.write, catalog / "people/demo.yaml", PlainPasswords())
+        for engine in set(engines):
+            engine.dispose()
 
     def close(self) -> None:
         self.server.close()
@@ -170,9 +190,11 @@ class House:
 
 
 @contextmanager
-def house(folder: Path, history: History | None = None, database: str = "") -> Iterator[House]:
+def house(
+    folder: Path, history: History | None = None, database: str = "", *, demo: bool = False
+) -> Iterator[House]:
     """Give a house and close it."""
-    made = House(folder, history, database)
+    made = House(folder, history, database, demo=demo)
     try:
         yield made
     finally:

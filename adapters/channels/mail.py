@@ -1,6 +1,7 @@
 """Messages as e-mail."""
 
 import smtplib
+import ssl
 from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
@@ -66,13 +67,16 @@ class Mail(Channel):
         """Nothing is kept open."""
 
     def _connect(self) -> smtplib.SMTP:
-        host, port = self._settings.host, self._settings.port
+        host, port, wait_s = self._settings.host, self._settings.port, self._answer_s
+        checked = ssl.create_default_context()  # smtplib alone would take any certificate
         if self._settings.encryption == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(host, port, OURSELVES, self._answer_s)
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                host, port, OURSELVES, timeout=wait_s, context=checked
+            )
         else:
-            server = smtplib.SMTP(host, port, OURSELVES, self._answer_s)
+            server = smtplib.SMTP(host, port, OURSELVES, wait_s)
         if self._settings.encryption == "starttls":
-            server.starttls()
+            server.starttls(context=checked)
         if self._settings.username:
             password = self._settings.password
             server.login(self._settings.username, password.get_secret_value() if password else "")

@@ -9,8 +9,10 @@ import streamlit as st
 from dashboard.screens import Visit, months
 from dashboard.widgets import charts
 from dashboard.widgets.figures import change, day_and_minute, number, share
+from dashboard.widgets.panels import look, panel
 
 WHOLE = 0.98  # a day with less data than this is drawn pale
+COMPARABLE = 0.95  # a month of less coverage is not compared, as in the PDF
 Month = dict[str, Any]
 TABLE_WIDTHS = (5, 3)
 
@@ -20,8 +22,9 @@ def show(visit: Visit) -> None:
     site = visit.get("site")
     if site is None:
         return
+    look()
     head, pick, pdf, excel = st.columns([5, 2, 1.4, 1.2], vertical_alignment="bottom")
-    head.subheader(visit.t("energy-title", site=visit.pick(site["name"])))
+    head.header(visit.t("energy-title", site=visit.pick(site["name"])))
     month = pick.selectbox(
         visit.t("month"), months.recent(visit, site["time_zone"]), label_visibility="collapsed"
     )
@@ -33,20 +36,22 @@ def show(visit: Visit) -> None:
     head.caption(f"{month} · {visit.t('month-open' if report['month_open'] else 'month-closed')}")
     _figures(visit, report, site["time_zone"])
     left, right = st.columns(TABLE_WIDTHS)
-    with left.container(border=True):
+    with panel(left, "days"):
         _days(visit, report)
-    with right.container(border=True):
+    with panel(right, "bands"):
         _bands(visit, report)
     left, right = st.columns(TABLE_WIDTHS)
-    with left.container(border=True):
+    with panel(left, "meters"):
         _meters(visit, report)
-    with right.container(border=True):
+    with panel(right, "hours"):
         _hours(visit, report)
 
 
 def _figures(visit: Visit, report: Month, zone: str) -> None:
-    for box, (name, figure, note) in zip(st.columns(4), _four(visit, report, zone), strict=True):
-        box.metric(name, figure, border=True, delta=note, delta_color="off", delta_arrow="off")
+    four = _four(visit, report, zone)
+    for number_, (box, (name, figure, note)) in enumerate(zip(st.columns(4), four, strict=True)):
+        shown = panel(box, f"figure-{number_}")
+        shown.metric(name, figure, delta=note, delta_color="off", delta_arrow="off")
 
 
 def _four(visit: Visit, report: Month, zone: str) -> list[tuple[str, str, str]]:
@@ -54,7 +59,9 @@ def _four(visit: Visit, report: Month, zone: str) -> list[tuple[str, str, str]]:
     total, cost, peak = report["total_kwh"], report["cost"], report["peak"]
     money = visit.t(f"currency-{report['currency']}")
     # A part of a month is not compared with a whole one.
-    against = None if report["month_open"] else change(total, report["previous_kwh"])
+    trust = min(report["coverage"] or 0, report["previous_coverage"] or 0)
+    whole = trust >= COMPARABLE and not report["month_open"]
+    against = change(total, report["previous_kwh"]) if whole else None
     compared = f"{visit.t('vs-month')} {against}" if against else visit.t("no-comparison")
     price = visit.t("no-tariff")
     if cost is not None and total:

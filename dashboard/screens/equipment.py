@@ -8,12 +8,14 @@ import streamlit as st
 from dashboard.screens import Visit
 from dashboard.widgets import charts
 from dashboard.widgets.figures import moment, number
+from dashboard.widgets.panels import look, panel
 from watchkeeper.clock import unix_ms
 
 SPANS_H = (1, 6, 24)
 BUCKETS = 240  # points of a trend
 FRESH_EVERY_S = 10  # how often values are asked again while the screen is open
 FIRST_UNCERTAIN, FIRST_BAD = 64, 128
+HEARTBEATS_MS = 120_000  # two of the edge's heartbeats: a steady value may be silent for that long
 W_PER_KW = 1000
 LEADING = ("active_power", "temperature", "level", "flow", "load")
 Unit = dict[str, Any]
@@ -26,10 +28,11 @@ def show(visit: Visit) -> None:
     site = visit.get("site")
     if site is None:
         return
+    look()
     left, right = st.columns([5, 6], gap="small")
-    with left.container(border=True):
+    with panel(left, "units"):
         chosen = _list(visit, site)
-    with right.container(border=True):
+    with panel(right, "unit"):
         if chosen is None:
             st.caption(visit.t("pick-unit"))
         else:
@@ -100,7 +103,7 @@ def _unit(visit: Visit, site: dict[str, Any], unit: Unit) -> None:
     names = ",".join(point["id"] for point in points)
     latest = {row["point"]: row for row in visit.get("points/latest", points=names) or []}
     place = place_name(visit, site, unit["place"])
-    st.markdown(f"#### {visit.pick(unit['name'])}")
+    st.markdown(f"### {visit.pick(unit['name'])}")
     rated = f" · {number(unit['rated_kw'])} kW" if unit["rated_kw"] else ""
     st.caption(f"{place} · {visit.t('profile')} {unit['profile']}{rated}")
     rows = [_row(visit, point, latest.get(point["id"]), site["time_zone"]) for point in points]
@@ -175,10 +178,18 @@ def kilo(value: float | None) -> float | None:
 
 
 def broken(starts: list[int], means: list[float | None], width: int) -> list[dict[str, Any]]:
-    """Return the rows of a line with a None where buckets are missing, so that the line breaks."""
+    """Return the rows of a line with a None where data are missing, so that the line breaks.
+
+    A steady value comes once a minute, a settled one every quarter of an hour: a gap is what is
+    longer than that rhythm, not every empty bucket.
+    """
     rows: list[dict[str, Any]] = []
+    rhythm = starts[1] - starts[0] if len(starts) > 1 else width
     for at, value in zip(starts, means, strict=True):
-        if rows and at - rows[-1]["at"] > width * 2:
-            rows.append({"at": rows[-1]["at"] + width, "value": None})
+        if rows:
+            step = at - rows[-1]["at"]
+            if step > max(2 * width, HEARTBEATS_MS, rhythm * 3 // 2):
+                rows.append({"at": rows[-1]["at"] + width, "value": None})
+            rhythm = step
         rows.append({"at": at, "value": value})
     return rows

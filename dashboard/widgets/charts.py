@@ -1,6 +1,6 @@
 """Charts in the colours of the theme: one hue by lightness, never the colour of a priority."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -44,8 +44,7 @@ def clocked(rows: Rows, *, unit: str, zone: str, span: tuple[int, int]) -> None:
     """Draw `value` over `at` (Unix ms) by the clock of the site, whatever the browser's is."""
     local = [{**row, "local": shifted(row["at"], zone)} for row in rows]
     axis = alt.Axis(format="%H:%M", labelAngle=0, grid=False)
-    ends = [shifted(at, zone) for at in span]
-    scale = alt.Scale(type="utc", domain=ends)
+    scale = alt.Scale(type="utc", domain=[_read(shifted(at, zone)) for at in span])
     where = alt.X("local:T", title=None, scale=scale, axis=axis)
     _line(local, where, [], "value", unit)
 
@@ -54,6 +53,15 @@ def shifted(unix_ms: int, zone: str) -> int:
     """Return the instant whose UTC clock reads as the site's does at `unix_ms`."""
     at = datetime.fromtimestamp(unix_ms / 1000, ZoneInfo(zone))
     return unix_ms + round((at.utcoffset() or timedelta()).total_seconds() * 1000)
+
+
+def _read(unix_ms: int) -> alt.DateTime:
+    """Return an instant as a domain has it: Vega takes a bare number there for a year."""
+    at = datetime.fromtimestamp(unix_ms / 1000, UTC)
+    return alt.DateTime(
+        year=at.year, month=at.month, date=at.day,
+        hours=at.hour, minutes=at.minute, seconds=at.second, utc=True,
+    )  # fmt: skip
 
 
 def _line(rows: Rows, where: alt.X, told: list[alt.Tooltip], y: str, unit: str) -> None:

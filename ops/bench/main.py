@@ -12,7 +12,11 @@ from watchkeeper.errors import ConfigError
 from watchkeeper.settings import Settings
 
 # The benchmarks folder is not in the wheel.
-BENCHES = {"alarm": "ops.bench.alarm", "store": "benchmarks.store"}
+BENCHES = {
+    "alarm": "ops.bench.alarm",
+    "edge": "benchmarks.edge_pipeline",
+    "store": "benchmarks.store",
+}
 
 
 def arguments(parser: argparse.ArgumentParser, _: str) -> None:

@@ -1,6 +1,7 @@
 """HTTP face of alarms."""
 
-from typing import Annotated, Any
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeAlias
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
@@ -15,9 +16,11 @@ from watchkeeper.ids import AlarmId, NewId
 MOST = 2_000  # alarms in one answer
 
 Follow = store.Follow
+# who was told of an alarm, order or run, by which channels: notify's part of the picture
+ToldOf: TypeAlias = Callable[[Sequence[str]], Sequence[dict[str, Any]]]
 
 
-def routes(do: Do, engine: sa.Engine, new_id: NewId) -> APIRouter:
+def routes(do: Do, engine: sa.Engine, new_id: NewId, told_of: ToldOf) -> APIRouter:
     """Return the routes under /alarms; `engine` is for reading."""
     router = APIRouter(prefix="/alarms", tags=["alarms"])
 
@@ -33,9 +36,11 @@ def routes(do: Do, engine: sa.Engine, new_id: NewId) -> APIRouter:
 
     @router.get("/{alarm}")
     def one(alarm: AlarmId, _: SignedIn) -> dict[str, Any]:
-        """Return one alarm; 404 when there is none of this id."""
+        """Return one alarm and who was told of it; 404 when there is none of this id."""
         with engine.connect() as connection:
-            return view(store.one(connection, alarm))
+            found = store.one(connection, alarm)
+        subjects = [each for each in (found.id, found.order, found.run) if each]
+        return view(found) | {"told": told_of(subjects)}
 
     @router.post("/{alarm}/acknowledge", status_code=204)
     def acknowledge(alarm: AlarmId, user: SignedIn) -> None:

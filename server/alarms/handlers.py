@@ -13,6 +13,7 @@ from server.alarms.model import (
     Phase,
     Sample,
     Watch,
+    figure,
 )
 from server.alarms.ports import Alarms
 from server.events import (
@@ -28,6 +29,7 @@ from watchkeeper.documents import Text
 from watchkeeper.ids import AlarmId, NewId
 
 SYSTEM = "system"  # who did it, in the log of an alarm
+ECHO = timedelta(seconds=60)  # an alarm raised so shortly before may be about the same trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +123,14 @@ def _apply(watch: Watch, effect: Effect, sample: Sample, here: Here) -> None:
 def _raise(watch: Watch, sample: Sample, found: Alarm | None, here: Here) -> None:
     if found is None:
         alarm = _made(watch, sample, here)
-        here.alarms.add(alarm, watch.key, _told(watch, alarm, sample))
+        here.alarms.add(
+            alarm, watch.key, _told(watch, alarm, sample, echo=_echo(watch, sample, here))
+        )
     elif found.life is Life.RETURNED:
         title = said(watch, watch.rule.title, sample.value)
         alarm, flapping = decide.raised(found, sample.at, sample.value, title)
-        happened = _told(watch, alarm, sample, repeat=flapping)
+        echo = _echo(watch, sample, here)
+        happened = _told(watch, alarm, sample, repeat=flapping, echo=echo)
         here.alarms.save(alarm, "raise", SYSTEM, happened)
 
 
@@ -154,7 +159,15 @@ def _made(watch: Watch, sample: Sample, here: Here, *, late: bool = False) -> Al
     )
 
 
-def _told(watch: Watch, alarm: Alarm, sample: Sample, *, repeat: bool = False) -> AlarmRaised:
+def _echo(watch: Watch, sample: Sample, here: Here) -> bool:
+    """Tell whether people are paged for the same trouble just now; an older page is not enough."""
+    other, since = watch.rule.echo_of, sample.at - ECHO
+    return bool(other) and here.alarms.rings(other, watch.unit, since)
+
+
+def _told(
+    watch: Watch, alarm: Alarm, sample: Sample, *, repeat: bool = False, echo: bool = False
+) -> AlarmRaised:
     rule = watch.rule
     return AlarmRaised(
         alarm=alarm.id,
@@ -174,6 +187,7 @@ def _told(watch: Watch, alarm: Alarm, sample: Sample, *, repeat: bool = False) -
         value=sample.value,
         at=sample.at,
         repeat=repeat,
+        echo=echo,
     )
 
 
@@ -198,5 +212,5 @@ def _written(watch: Watch, value: float | None) -> Text:
         return Text("—", "—")
     if value in watch.words:
         return watch.words[value]
-    number = f"{value:.{watch.decimals}f} {watch.symbol}".strip()
+    number = figure(value, watch.decimals, watch.symbol)
     return Text(number, number)

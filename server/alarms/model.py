@@ -72,6 +72,9 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     off_delay_s: Seconds = 0.0  # not true for so long before it is over
     handling: Handling = "normal"
     skill: str = ""
+    echo_of: str = (
+        ""  # the rule that pages for the same trouble of the same unit: this one then rests
+    )
     wants_order: bool = named(name="order", default=False)
     plan: str = ""  # key of the emergency plan this is a signal for
 
@@ -211,6 +214,24 @@ class Acknowledge:
 
     alarm: AlarmId
     by: PersonId
+
+
+THOUSANDS = {"W": "kW", "VA": "kVA", "var": "kvar", "Wh": "kWh"}  # for people, from here on:
+FROM = 10_000
+
+
+def figure(value: float, decimals: int, symbol: str) -> str:
+    """Return a number as a person reads it: "239.9 kW", "9,870 W", "185.4 V".
+
+    Args:
+        value: In the unit of `symbol`.
+        decimals: Of the point; a number in thousands of its unit has one.
+        symbol: Of the unit, "" for none.
+    """
+    if symbol in THOUSANDS and abs(value) >= FROM:
+        value, decimals, symbol = value / 1000, 1, THOUSANDS[symbol]
+    rounded = round(value, decimals) + 0.0  # no "-0"
+    return f"{rounded:,.{decimals}f} {symbol}".strip()
 
 
 def view(alarm: Alarm) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from server.alarms.model import Alarm, RuleState
 from server.events import Event
-from watchkeeper.ids import AlarmId
+from watchkeeper.ids import AlarmId, UnitId
 
 
 class Alarms(Protocol):
@@ -25,6 +25,10 @@ class Alarms(Protocol):
 
     def save(self, alarm: Alarm, what: str, by: str, *happened: Event) -> None:
         """Store what became of the alarm, log `what` was done by whom, and tell what happened."""
+        ...
+
+    def rings(self, rule: str, unit: UnitId, since: datetime) -> bool:
+        """Tell whether an alarm of the rule at the unit was raised since and is not over."""
         ...
 
     def state(self, key: str) -> RuleState:

@@ -15,7 +15,7 @@ from server.sql import Instant
 from server.timers import Timer, Timers
 from server.unit import Unit
 from watchkeeper.documents import Text
-from watchkeeper.ids import AlarmId
+from watchkeeper.ids import AlarmId, UnitId
 
 TIMER = "rule"  # kind of the timers that end the delay of a rule
 
@@ -101,6 +101,13 @@ _text = msgspec.json.Decoder(Text).decode
 # Built once: making a statement costs more than running it.
 _ONE = sa.select(*_COLUMNS).where(ALARMS.c.id == sa.bindparam("alarm"))
 _OPEN_OF = sa.select(*_COLUMNS).where(ALARMS.c.open_key == sa.bindparam("key"))
+_RINGS = sa.select(ALARMS.c.id).where(
+    ALARMS.c.open_key.is_not(None),
+    ALARMS.c.returned_at.is_(None),
+    ALARMS.c.rule == sa.bindparam("rule"),
+    ALARMS.c.unit == sa.bindparam("unit"),
+    ALARMS.c.raised_at >= sa.bindparam("since"),
+)
 _ADD = sa.insert(ALARMS)
 _SAVE = sa.update(ALARMS).where(ALARMS.c.id == sa.bindparam("which"))
 _CLOSE = _SAVE.values(open_key=None)
@@ -135,6 +142,10 @@ class SqlAlarms:
         row = {"which": alarm.id, **_moving(alarm)}
         self._run(_CLOSE if alarm.life is Life.NORMAL else _SAVE, row)
         self._log(alarm, what, by, happened)
+
+    def rings(self, rule: str, unit: UnitId, since: datetime) -> bool:
+        """Tell whether an alarm of the rule at the unit was raised since and is not over."""
+        return self._run(_RINGS, {"rule": rule, "unit": unit, "since": since}).first() is not None
 
     def state(self, key: str) -> RuleState:
         """Return the state of a watch; a new one is normal."""

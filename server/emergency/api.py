@@ -176,7 +176,7 @@ def _moving(router: APIRouter, decided: Decide) -> None:
 
 
 def _person(user: User) -> Person:
-    return Person(user.id, user.name, user.roles)
+    return Person(user.id, user.name, user.roles, user.names)
 
 
 def _listed(plan: Plan) -> Shown:

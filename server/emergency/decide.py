@@ -18,7 +18,7 @@ from server.emergency.model import (
     State,
     StepState,
 )
-from server.events import AlarmAcknowledged, AlarmRaised, AlarmReturned
+from server.events import AlarmRaised
 from server.plan_scene import (
     SYSTEM,
     Decided,
@@ -29,6 +29,7 @@ from server.plan_scene import (
     line_up,
     opened,
 )
+from watchkeeper.documents import Text
 from watchkeeper.errors import Forbidden, NotPossible, Refused
 from watchkeeper.ids import PersonId
 
@@ -239,14 +240,14 @@ def note(run: Run, text: str, by: Person, m: Moment) -> Decided:
     return scene.decided()
 
 
-def returned(run: Run, event: AlarmReturned, m: Moment) -> Decided:
+def returned(run: Run, about: Text, m: Moment) -> Decided:
     """Note that a signal is gone; it ends nothing: smoke clears before a fire is out."""
-    return _noted(run, "log-returned", SYSTEM, m, event.point)
+    return _noted(run, "log-returned", SYSTEM, m, about=about)
 
 
-def acknowledged(run: Run, event: AlarmAcknowledged, by: Person, m: Moment) -> Decided:
+def acknowledged(run: Run, by: Person, m: Moment) -> Decided:
     """Note that a person saw the alarm; seeing is not confirming."""
-    return _noted(run, "log-acknowledged", by, m, event.alarm)
+    return _noted(run, "log-acknowledged", by, m)
 
 
 def warning_unanswered(run: Run, generation: int, m: Moment) -> Decided:
@@ -266,8 +267,10 @@ def role_unanswered(run: Run, key: str, generation: int, m: Moment) -> Decided:
         return Decided(run)
     scene = Scene(run, m)
     if call.person:
+        known = {each.id: each.names for people in m.roster.values() for each in people}
+        person = known.get(call.person) or call.person_name
         role = run.plan.role(key).name
-        scene.log("system", "log-role-unanswered", role=role, person=call.person_name)
+        scene.log("system", "log-role-unanswered", role=role, person=person)
     scene.call(run.plan.role(key))
     return scene.decided()
 
@@ -327,7 +330,7 @@ def intact(run: Run) -> bool:
     return True
 
 
-def _noted(run: Run, key: str, by: Person, m: Moment, about: str) -> Decided:
+def _noted(run: Run, key: str, by: Person, m: Moment, about: Text | None = None) -> Decided:
     if run.over:
         return Decided(run)
     scene = Scene(run, m)

@@ -41,14 +41,16 @@ def alarm_raised(event: AlarmRaised, here: Here) -> None:
 def alarm_returned(event: AlarmReturned, here: Here) -> None:
     """The run of this alarm knows that the signal is gone."""
     if run := here.runs.of_alarm(event.alarm):
-        _save(decide.returned(run, event, _moment(run, here)), here, before=run)
+        _save(
+            decide.returned(run, here.names.of(event.point), _moment(run, here)), here, before=run
+        )
 
 
 def alarm_acknowledged(event: AlarmAcknowledged, here: Here) -> None:
     """The run of this alarm knows who saw it. It does not confirm anything."""
     if run := here.runs.of_alarm(event.alarm):
         by = here.people.named(event.by)
-        _save(decide.acknowledged(run, event, by, _moment(run, here)), here, before=run)
+        _save(decide.acknowledged(run, by, _moment(run, here)), here, before=run)
 
 
 def start(plan: str, place: str, mode: Mode, by: Person, here: Here) -> Run:

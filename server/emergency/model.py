@@ -199,8 +199,7 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True):
 
     def reached(self, keys: Iterable[str]) -> frozenset[str]:
         """Return the keys of these steps and of all that can follow them."""
-        seen: set[str] = set()
-        waiting = list(keys)
+        seen, waiting = set[str](), list(keys)
         while waiting:
             key = waiting.pop()
             if key not in seen:
@@ -273,6 +272,7 @@ class Person:
     id: PersonId
     name: str
     roles: frozenset[str] = frozenset()  # of admin, operator, technician, manager
+    names: Text | None = None  # in both languages, where they are known
 
 
 Roster: TypeAlias = Mapping[str, tuple[Person, ...]]  # role -> who could fill it, best first

@@ -82,10 +82,10 @@ class People(Protocol):
 
 
 class Names(Protocol):
-    """How places and equipment are called."""
+    """How places, equipment and points are called."""
 
     def of(self, place: str) -> Text:
-        """Return the name of a place, fire zone or unit; what is unknown is called by its id."""
+        """Return the name of a place, zone, unit or point; what is unknown is called by its id."""
         ...
 
 

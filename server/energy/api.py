@@ -1,6 +1,6 @@
 """Routes of energy: the month as JSON, PDF and Excel."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import quote
@@ -22,11 +22,13 @@ MEDIA: Mapping[Kind, str] = {
 _JSON = msgspec.json.Encoder(decimal_format="number")
 
 
-def routes(sources: Sources, clock: Clock, printers: Mapping[str, Printer]) -> APIRouter:
+def routes(
+    sources: Callable[[], Sources], clock: Clock, printers: Mapping[str, Printer]
+) -> APIRouter:
     """Return the routes; they read and compute in the request's own thread.
 
     Args:
-        sources: Readings, site, tariffs.
+        sources: Gives readings, site, tariffs: the store of readings may come later.
         clock: Says how much of the month is over.
         printers: Who makes the PDF and the Excel file.
     """
@@ -36,7 +38,7 @@ def routes(sources: Sources, clock: Clock, printers: Mapping[str, Printer]) -> A
     def month(user: SignedIn, month: str) -> Response:
         """Return the month ("2026-10"); 422 energy.no-data when nothing is known of it."""
         user.need("manager", "operator")
-        report = handlers.month(sources, month, clock.now())
+        report = handlers.month(sources(), month, clock.now())
         return Response(_JSON.encode(report), media_type="application/json")
 
     @router.get("/reports/month/{month}.{kind}")
@@ -48,7 +50,7 @@ def routes(sources: Sources, clock: Clock, printers: Mapping[str, Printer]) -> A
     ) -> Response:
         """Return the monthly report as a file, in the asker's language unless `lang` is given."""
         user.need("manager", "operator")
-        made = handlers.month(sources, month, clock.now())
+        made = handlers.month(sources(), month, clock.now())
         spoken = language or ("zh" if user.language.startswith("zh") else "en")
         body = printers[kind](builtins(made), spoken)
         return Response(body, media_type=MEDIA[kind], headers=_named(made, kind, spoken))

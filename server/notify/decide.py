@@ -43,9 +43,10 @@ def duty(people: Sequence[Recipient]) -> list[Recipient]:
 def worth_telling(event: AlarmRaised) -> bool:
     """Return whether people are told of an alarm and do not only see it.
 
-    A late one is history: only where life is at stake it is told all the same.
+    A late one is history: only where life is at stake it is told all the same. An echo is told by
+    the alarm it repeats.
     """
-    if event.rule == NOBODY_REACHED:
+    if event.rule == NOBODY_REACHED or event.echo:
         return False
     if event.handling == "life_safety":
         return True

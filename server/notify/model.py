@@ -87,6 +87,25 @@ class Delivery:
     lease_until: datetime | None = None
 
 
+def reached(message: Message, deliveries: Sequence[Delivery]) -> dict[str, object]:
+    """Return whom a message is for and where it stands on each channel, without its words."""
+    seen = {
+        "channel": "inbox",
+        "state": (State.READ if message.read_at else State.DELIVERED).value,
+        "at": unix_ms(message.read_at or message.at),
+    }
+    ways = [
+        {"channel": each.channel, "state": each.state.value, "at": unix_ms(each.next_at)}
+        for each in deliveries
+    ]
+    return {
+        "person": message.person,
+        "name": message.person_name,
+        "at": unix_ms(message.at),
+        "channels": [seen, *ways],
+    }
+
+
 def told(message: Message, deliveries: Sequence[Delivery], link: str) -> dict[str, object]:
     """Return a message as the API tells it (MessageView); times are Unix ms."""
     return {

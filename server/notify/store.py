@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel
 
 from server.events import Event
 from server.notify import decide
-from server.notify.model import UNSENT, Delivery, Message, State, told
+from server.notify.model import UNSENT, Delivery, Message, State, reached, told
 from server.sql import Instant
 from server.unit import Unit
 from watchkeeper.channel import Letter
@@ -182,6 +182,13 @@ def inbox(engine: sa.Engine, person: PersonId, limit: int) -> list[tuple[Message
     )
     with engine.connect() as connection:
         return _found(connection, MESSAGES.c.id.in_(newest))
+
+
+def told_of(engine: sa.Engine, subjects: Sequence[str]) -> list[dict[str, object]]:
+    """Return who was told of an alarm, order or run, and how; the first message first."""
+    with engine.connect() as connection:
+        found = _found(connection, MESSAGES.c.subject.in_(subjects))
+    return [reached(message, deliveries) for message, deliveries in reversed(found)]
 
 
 def _due(channel: str, *, urgent: bool) -> sa.Select[Any]:

@@ -233,7 +233,7 @@ class Doorman:
             return None
         if len(self._known) >= REMEMBER:
             self._known.clear()
-        user = User(person.id, person.called, person.roles, person.language)
+        user = User(person.id, person.called, person.roles, person.language, person.name)
         self._known[key] = _Known(user, session, self._clock.tick() + REMEMBER_S)
         return self._known[key]
 

@@ -32,17 +32,17 @@ class AlarmDetail {
   get alarm() { return this.app.house.alarms.get(this.id); }
 
   set(id) {
-    if (id !== this.id) this.messages = [];
+    if (id !== this.id) this.people = [];
     this.id = id;
-    if (id) this.inbox();
+    if (id) this.reached();
   }
 
-  // Messages of this person about the alarm or its order; nobody may read another's.
-  async inbox() {
+  // Who was told of the alarm, its order and its run; the stream has only one's own messages.
+  async reached() {
     const asked = this.id;
-    const { status, body } = await ask('inbox');
+    const { status, body } = await ask(`alarms/${asked}`);
     if (status !== 200 || asked !== this.id) return;
-    this.messages = body.filter((message) => [asked, this.alarm?.order].filter(Boolean).includes(message.subject));
+    this.people = body.told;
     this.app.soon();
   }
 
@@ -109,7 +109,8 @@ class AlarmDetail {
   paintTold(alarm) {
     const { words, house } = this.app;
     const order = alarm.order && house.orders.get(alarm.order);
-    const lines = (this.messages ?? []).flatMap((message) => [[message.person, 'inbox', message.read_at ? 'read' : 'delivered', message.at], ...message.deliveries.map((each) => [message.person, each.channel, each.state, each.at])]).map(([person, channel, state, at]) => `${house.personName(person)} · ${words.has(`channel-${channel}`) ? words.t(`channel-${channel}`) : channel} · ${words.t(`delivery-${state}`)} ${words.moment(at)}`);
+    const known = (told) => (house.people.some((each) => each.id === told.person) ? house.personName(told.person) : told.name);
+    const lines = (this.people ?? []).flatMap((told) => told.channels.map(({ channel, state, at }) => `${known(told)} · ${words.has(`channel-${channel}`) ? words.t(`channel-${channel}`) : channel} · ${words.t(`delivery-${state}`)} ${words.moment(at)}`));
     if (order?.person) lines.push(words.t('told-order', { name: house.ownerName(order), state: words.t(`order-${order.state}`) }));
     const text = lines.join('|');
     if (this.told.dataset.text !== text || !this.told.firstChild) swap(this.told, lines.length ? lines.map((line) => h('div', {}, line)) : [h('div', { class: 'dim' }, words.t('told-nobody'))]);

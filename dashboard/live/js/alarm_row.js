@@ -1,15 +1,20 @@
 // What an alarm says in one line, on the wall and in the list.
 const alarmClass = (alarm) => `p${alarm.priority} ${{ unacknowledged: 'un', returned: 'rtn' }[alarm.life] ?? 'ack'}`;
 
+// A measured value with its unit; of a state its word, unless the title says it already; else nothing.
 function alarmValue(app, alarm) {
-  const [text, unit] = app.house.shown(alarm.point, alarm.value, alarm.unit_symbol);
-  return alarm.value === null ? ['', ''] : [text, unit];
+  if (alarm.value === null || alarm.value === undefined) return ['', ''];
+  const { words, house } = app;
+  const [text, unit] = house.shown(alarm.point, alarm.value, alarm.unit_symbol);
+  if (unit) return [text, unit];
+  const said = words.pick(alarm.title).toLowerCase().includes(text.toLowerCase());
+  return house.worded(alarm.point, alarm.value) && !said ? [text, ''] : ['', ''];
 }
 
 function alarmLine(app, alarm) {
   const { words, house } = app;
   const [value, unit] = alarmValue(app, alarm);
-  const [limit] = alarm.limit === null || alarm.limit === undefined ? [''] : house.shown(alarm.point, alarm.limit, alarm.unit_symbol);
+  const limit = alarm.limit === null || alarm.limit === undefined ? '' : house.shown(alarm.point, alarm.limit, alarm.unit_symbol).filter(Boolean).join(' ');
   return [
     value && `${value}${unit ? ` ${unit}` : ''}`, limit && words.t('limit', { limit }), house.placeName(alarm.place),
     alarm.acknowledged_by && alarm.life !== 'returned' && words.t('ack-by', { by: house.personName(alarm.acknowledged_by) }),
@@ -17,6 +22,8 @@ function alarmLine(app, alarm) {
   ].filter(Boolean).join(' · ');
 }
 
+// Going on now, as against returned by itself: only that is drawn in full colour.
+const isActive = (alarm) => alarm.life !== 'returned';
 const mayAcknowledge = (alarm) => alarm.life === 'unacknowledged' || alarm.life === 'returned';
 
 // The list never moves under a finger: what had to wait, or lies out of sight, shows as a chip.
@@ -27,7 +34,7 @@ class NewCritical {
     list.addEventListener('scroll', () => this.paint());
   }
 
-  fresh() { return this.app.house.unacknowledged(1); }
+  fresh() { return this.app.house.unacknowledged(1).filter(isActive); }
 
   hidden(alarm) {
     const row = this.rows.rows.get(alarm.id);

@@ -3,6 +3,8 @@
 const VIEWS = {};
 const WALL_WIDTH = 760; // below this a screen is a phone
 const TOAST_MS = 5000;
+const INSIST_MS = 3000;
+const TRIES = 4;
 
 class App {
   constructor(root) {
@@ -22,7 +24,7 @@ class App {
     Object.assign(this.words, { texts: data.texts, lang: data.lang });
     if (first) this.begin();
     // A screen picked here is shown at once; the script's answer about an older pick must not undo it.
-    if (!this.picked || this.picked === data.view || performance.now() - this.pickedAt > 5000) {
+    if (!this.picked || this.picked.view === data.view) {
       this.picked = null;
       if (this.view !== data.view) this.open(data.view, Object.fromEntries(new URLSearchParams(location.search)));
     }
@@ -78,8 +80,7 @@ class App {
   // Show a screen: a live one at once, and tell the script, which keeps the address and the rest.
   go(view, params = {}) {
     const native = !(view in VIEWS);
-    this.picked = view;
-    this.pickedAt = performance.now();
+    this.picked = { view, params, at: performance.now(), tries: 1 };
     if (!native) this.open(view, params);
     else this.bars.paint(view);
     this.trigger('go', { view, params });
@@ -137,7 +138,17 @@ class App {
 
   tick() {
     follow(this.host);
+    this.insist();
     this.draw();
+  }
+
+  // A pick that another rerun of the script swallowed is told again, so that the address follows.
+  insist() {
+    const { picked } = this;
+    if (!picked || performance.now() - picked.at < INSIST_MS * picked.tries) return;
+    picked.tries += 1;
+    if (picked.tries > TRIES) this.picked = null;
+    else this.trigger('go', { view: picked.view, params: picked.params });
   }
 
   heard(silent) {

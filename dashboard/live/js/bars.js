@@ -63,8 +63,8 @@ class Bars {
       put(node, 'aria-current', key === view ? 'page' : null);
       const n = { alarms: waiting.length, mine }[key] ?? 0;
       show(count, n > 0);
-      say(count, n);
-      count.classList.toggle('u1', key === 'alarms' && waiting.some((alarm) => alarm.priority === 1));
+      say(count, n || '');
+      count.classList.toggle('u1', key === 'alarms' && waiting.some((alarm) => alarm.priority === 1 && isActive(alarm)));
       if (key === 'emergency') show(node.querySelector('.pri'), house.openRuns().length > 0);
     }
     say(this.site, words.pick(house.site?.name));

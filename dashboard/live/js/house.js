@@ -2,6 +2,7 @@
 const OPEN_ORDER = (order) => !['verified', 'closed', 'cancelled', 'duplicate'].includes(order.state);
 const OPEN_RUN = (run) => !['closed', 'aborted'].includes(run.state);
 const BAD_QUALITY = 128;
+const FROM_KW = 10_000; // W; below it power is read in W
 
 class House {
   constructor(words) {
@@ -80,14 +81,17 @@ class House {
   // Who has the order, in the reader's script where we know it.
   ownerName(order) { return order.person ? this.people.some((person) => person.id === order.person) ? this.personName(order.person) : order.person_name : ''; }
 
-  // A value as it is read: its word when it has words, kW for W, else number and unit.
+  // The word of a value, when its point has one for it.
+  worded(pointId, value) { return this.points?.get(pointId)?.words?.find((each) => each.value === value); }
+
+  // A value as it is read: its word when it has words, kW from 10 kW on, else number and unit.
   shown(pointId, value, symbol) {
     if (value === null || value === undefined) return ['?', ''];
     const point = this.points?.get(pointId);
-    const word = point?.words?.find((each) => each.value === value);
+    const word = this.worded(pointId, value);
     if (word) return [this.words.pick(word.name), ''];
     const unit = symbol ?? point?.unit_symbol ?? '';
-    if (unit === 'W') return [this.words.number(value / 1000, Math.abs(value) < 100_000 ? 1 : 0), 'kW'];
+    if (unit === 'W') return Math.abs(value) < FROM_KW ? [this.words.number(value), 'W'] : [this.words.number(value / 1000, Math.abs(value) < 100_000 && value % 1000 ? 1 : 0), 'kW'];
     return [this.words.number(value, point?.decimals ?? (Number.isInteger(value) ? 0 : 2)), unit];
   }
 }

@@ -5,12 +5,13 @@ class Me {
     const { words, data } = app;
     const language = (key, name) => h('button', { type: 'button', class: words.lang === key ? 'on' : '', 'aria-pressed': words.lang === key, onclick: () => app.turn(key) }, name);
     this.sound = h('button', { class: 'btn', type: 'button', onclick: () => (app.bell.on() ? app.bell.stop() : app.bell.start()) });
+    this.name = h('h1');
     this.list = h('div');
     this.messages = [];
     this.edges = h('div');
     this.more = data.nav.filter((view) => view !== 'me').map((view) => h('button', { class: 'lg-row', type: 'button', style: 'width:100%;text-align:left', onclick: () => app.go(view) }, h('span', {}, words.t(`nav-${view}`)), h('span', { class: 'dim' }, '\u203a')));
     this.root = h('div', { class: 'phone' },
-      h('header', { class: 'hd' }, h('div', { class: 'grow' }, h('h1', {}, app.house.personName(data.me.id)), h('div', { class: 'm' }, data.me.roles.map((role) => words.t(`role-${role}`)).join(words.t('comma'))))),
+      h('header', { class: 'hd' }, h('div', { class: 'grow' }, this.name, h('div', { class: 'm' }, data.me.roles.map((role) => words.t(`role-${role}`)).join(words.t('comma'))))),
       h('div', { class: 'bdy' },
         h('div', { class: 'card' },
           h('div', { class: 'lg-row' }, h('span', {}, words.t('language')), h('div', { class: 'seg' }, language('zh', '中文'), language('en', 'English'))),
@@ -32,7 +33,8 @@ class Me {
   }
 
   paint() {
-    const { words, bell, house } = this.app;
+    const { words, bell, house, data } = this.app;
+    say(this.name, house.people.some((person) => person.id === data.me.id) ? house.personName(data.me.id) : data.me.name);
     say(this.sound, words.t(bell.on() ? 'sound-stop' : 'sound-start'));
     const shown = this.messages.slice(0, 20);
     const text = JSON.stringify([shown, words.lang]);

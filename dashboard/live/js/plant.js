@@ -33,8 +33,11 @@ function liftState(house, { unit, board }) {
   };
 }
 
-// [bad priority of open alarms on these units, its alarm] for a tile or a node; null when none.
-const worst = (house, units) => house.openAlarms().find((alarm) => units.includes(alarm.unit)) ?? null;
+// The worst open alarm of these units, for a tile or a node; one that has returned only when no other is.
+const worst = (house, units) => {
+  const own = house.openAlarms().filter((alarm) => units.includes(alarm.unit));
+  return own.find(isActive) ?? own[0] ?? null;
+};
 const floorName = (n) => (n > 0 ? String(n) : `B${Math.max(1, -n)}`);
 const range = (text) => {
   const [low, high] = String(text ?? '').split('..').map((each) => (each.startsWith('B') ? -Number(each.slice(1)) : Number(each)));

@@ -84,7 +84,7 @@ class Section {
     put(car.node, 'aria-label', `${words.pick(car.lift.unit.name)}: ${known ? words.t('floor-of', { floor: floorName(at) }) : words.t('priority-u')}`);
     if (!known) return state.trapped;
     const alarm = worst(house, [car.lift.unit.id, car.lift.board?.id]);
-    put(car.moving, 'class', `car ${state.trapped ? 'bad' : state.off ? 'off' : state.fault || alarm?.priority <= 2 ? 'warn' : ''}`);
+    put(car.moving, 'class', `car ${state.trapped ? 'bad' : state.off ? 'off' : state.fault || (alarm?.priority <= 2 && isActive(alarm)) ? 'warn' : ''}`);
     put(car.moving, 'transform', `translate(0 ${this.y(at).toFixed(1)})`);
     say(car.text, state.trapped ? '!' : floorName(at));
     put(car.up, 'visibility', state.moving > 0 ? null : 'hidden');

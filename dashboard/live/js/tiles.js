@@ -30,7 +30,7 @@ class Tiles {
   // The look of the worst open alarm of these units; nothing when all is well.
   trouble(units) {
     const alarm = worst(this.app.house, units);
-    return alarm ? { kind: alarm.priority, state: lifeMark(alarm), css: `p${alarm.priority}`, meta: this.app.words.pick(alarm.title) } : null;
+    return alarm ? { kind: alarm.priority, state: lifeMark(alarm), css: isActive(alarm) ? `p${alarm.priority}` : '', meta: this.app.words.pick(alarm.title) } : null;
   }
 
   paint() { for (const [key, node] of this.nodes) this.set(node, this[key]()); }
@@ -75,11 +75,10 @@ class Tiles {
   alarms() {
     const { words, house } = this.app;
     const all = house.openAlarms();
-    const fresh = house.unacknowledged().length;
-    const [first] = all;
-    const look = first ? { kind: first.priority, state: fresh ? lifeMark(house.unacknowledged()[0]) : 'ack', css: fresh ? `p${house.unacknowledged()[0].priority}` : '' } : {};
-    if (fresh) look.kind = house.unacknowledged()[0].priority;
-    return { figure: words.number(all.length), meta: words.t(fresh ? 'to-acknowledge-n' : 'none-waiting', { n: fresh }), ...look };
+    const waiting = house.unacknowledged();
+    const first = waiting.find(isActive) ?? all.find(isActive) ?? all[0];
+    const look = first ? { kind: first.priority, state: lifeMark(first), css: first.life === 'unacknowledged' ? `p${first.priority}` : '' } : {};
+    return { figure: words.number(all.length), meta: words.t(waiting.length ? 'to-acknowledge-n' : 'none-waiting', { n: waiting.length }), ...look };
   }
 
   orders() {

@@ -20,9 +20,10 @@ class Trend {
   }
 
   draw({ start, mean }, alarm, end) {
-    const factor = alarm.unit_symbol === 'W' ? 0.001 : 1;
+    const peak = Math.max(alarm.limit ?? 0, ...mean.map(Math.abs));
+    const factor = alarm.unit_symbol === 'W' && peak >= FROM_KW ? 0.001 : 1;
     const limit = alarm.limit === null || alarm.limit === undefined ? null : alarm.limit * factor;
-    const data = start.map((at, i) => [at, mean[i] === null ? null : mean[i] * factor]);
+    const data = this.holed(start.map((at, i) => [at, mean[i] === null ? null : mean[i] * factor]));
     const values = [...data.map(([, value]) => value).filter((value) => value !== null), ...(limit === null ? [] : [limit])];
     show(this.root, values.length > 1);
     if (values.length < 2) return;
@@ -32,14 +33,29 @@ class Trend {
     const x = (at) => left + ((at - (end - this.span)) / this.span) * (right - left);
     const y = (value) => bottom - ((value - low + pad) / (high - low + 2 * pad)) * (bottom - top);
     const { words } = this.app;
+    const unit = factor === 1 ? alarm.unit_symbol ?? '' : 'kW';
     const parts = [low, (low + high) / 2, high].map((value) => [g('line', { class: 'gl', x1: left, x2: right, y1: y(value), y2: y(value) }), g('text', { x: left - 6, y: y(value) + 4, 'text-anchor': 'end' }, words.number(value, high - low < 10 ? 2 : 0))]);
-    if (limit !== null) parts.push(g('line', { class: 'lim', x1: left, x2: right, y1: y(limit), y2: y(limit) }), g('text', { class: 'lt', x: left + 4, y: y(limit) + 14 }, words.t('limit', { limit: words.number(limit, high - low < 10 ? 2 : 0) })));
+    if (limit !== null) parts.push(g('line', { class: 'lim', x1: left, x2: right, y1: y(limit), y2: y(limit) }), g('text', { class: 'lt', x: left + 4, y: y(limit) + 14 }, words.t('limit', { limit: `${words.number(limit, high - low < 10 ? 2 : 0)} ${unit}`.trim() })));
     parts.push(...this.gaps(data, end, x, top, bottom), g('path', { class: 'cur', d: this.path(data, x, y) }));
     const last = data.filter(([, value]) => value !== null).at(-1);
     if (last) parts.push(g('circle', { cx: x(last[0]), cy: y(last[1]), r: 3.5, fill: 'var(--d1)' }));
     if (alarm.raised_at > end - this.span) parts.push(g('line', { class: 'at', x1: x(alarm.raised_at), x2: x(alarm.raised_at), y1: top, y2: bottom }));
     for (const share of [0, 0.25, 0.5, 0.75, 1]) parts.push(g('text', { x: left + share * (right - left), y: this.height - 8, 'text-anchor': share === 1 ? 'end' : share ? 'middle' : 'start' }, words.minute(end - this.span * (1 - share))));
     swap(this.root, parts.flat());
+  }
+
+  // The rows with a null where data are missing. A steady value comes once a minute, a settled one every
+  // quarter of an hour: a gap is what is longer than that rhythm, not every empty bucket.
+  holed(rows) {
+    let rhythm = rows.length > 1 ? rows[1][0] - rows[0][0] : 0;
+    return rows.flatMap((row, i) => {
+      if (!i) return [row];
+      const [before] = rows[i - 1];
+      const step = row[0] - before;
+      const gap = step > Math.max(2 * MINUTE, rhythm * 1.5);
+      rhythm = step;
+      return gap ? [[before + MINUTE, null], row] : [row];
+    });
   }
 
   path(data, x, y) {

@@ -75,7 +75,7 @@ class Wall {
     const alarms = house.openAlarms();
     for (const { priority, mark: picture, count } of this.priorities) {
       const these = alarms.filter((alarm) => alarm.priority === priority);
-      mark(picture, priority, these.some((alarm) => alarm.life === 'unacknowledged') ? '' : 'ack', words);
+      mark(picture, priority, these.some((alarm) => alarm.life === 'unacknowledged') ? '' : these.length && !these.some(isActive) ? 'rtn' : 'ack', words);
       say(count, these.length);
     }
     say(this.counts, words.t('counts', { new: house.unacknowledged().length, open: alarms.length }));

@@ -177,3 +177,9 @@ def test_a_database_that_is_not_there_is_told_without_its_password(tmp_path: Pat
     assert "server.database: " in line
     assert "refused" in line
     assert "hidden" not in line
+
+
+def test_a_server_whose_history_is_set_up_wrongly_refuses_to_start(tmp_path: Path) -> None:
+    ports = f"[ports]\napi = {parts.free_ports(1)}\n"
+    file = settings(tmp_path, f"{ports}[history]\nstore = 'influx'\nthin_after_h = 24\n")
+    assert "history.thin_after_h: " in told(tmp_path, *SERVER, "--config", file)

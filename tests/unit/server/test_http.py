@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,39 @@ def test_the_site_names_everything_a_screen_shows(client: TestClient) -> None:
     assert points[FIRE]["words"][1] == {
         "value": 1, "name": {"zh": "火警", "en": "Fire"}, "normal": False
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_the_site_says_whether_it_is_a_demonstration(tmp_path: Path, demo: bool) -> None:  # noqa: FBT001 - a case
+    with house(tmp_path, demo=demo) as made:
+        site = TestClient(made.server.app, headers=BEARER).get("/api/v1/site").json()
+    assert site["demo"] is demo
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("orders/ord_1/hold", {"reason": "no\0part"}, "reason"),
+        ("runs/run_1/steps/s/done", {"headcount": {"found\0": 1}}, "headcount"),
+        ("runs/run_1/note", {"note": "half \ud800 a pair"}, "note"),
+        ("plans/fire/start", {"place": "\0"}, "place"),
+        ("login", {"user": "a\0", "password": "x"}, "user"),
+        ("alarms/a%00b/acknowledge", {}, "alarm"),
+        ("orders/ord_1/hold", [["x", "\0"]], "0.1"),
+    ],
+)
+def test_text_that_no_database_can_hold_is_refused_with_its_field(
+    client: TestClient, path: str, body: object, field: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = client.post(f"/api/v1/{path}", content=json.dumps(body), headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert answer.json() == {"type": "server.text", "status": 422, "field": field}
+
+
+def test_an_escaped_backslash_is_only_text(client: TestClient) -> None:
+    body = {"note": r"C:\u0000 is no NUL"}
+    assert client.post("/api/v1/runs/nope/note", json=body).status_code == 404
 
 
 def test_a_point_without_fresh_data_has_no_value(here: House, client: TestClient) -> None:

@@ -210,6 +210,21 @@ def test_a_lost_edge_is_one_alarm_and_its_points_are_stale_at_once(here: House) 
     assert here.alarm("edge-lost")["life"] == "returned"
 
 
+def test_an_edge_that_is_online_at_start_ends_its_alarm_from_before(here: House) -> None:
+    here.state("online")
+    here.state("lost")
+    assert here.alarm("edge-lost")["life"] == "unacknowledged"
+    here.close()
+    here.open()
+    here.pass_(0)
+    assert here.alarm("edge-lost")["life"] == "unacknowledged"
+    here.state("online", boot="b2")
+    assert here.alarm("edge-lost")["life"] == "returned"
+    here.pass_(40)
+    here.state("online", boot="b2")
+    assert here.alarm("edge-lost")["count"] == 2
+
+
 def test_an_old_will_does_not_lose_an_edge(here: House) -> None:
     here.state("online", connection=2)
     here.state("lost", connection=1)

@@ -70,6 +70,9 @@ def test_signals_are_watches_of_what_the_server_sees(book: Rulebook) -> None:
             8, "{valve}", id="unknown placeholder",
         ),
         pytest.param(
+            LIMIT + TEXTS + "    echo_of: hotter\n", 10, "no rule `hotter`", id="echo of nothing"
+        ),
+        pytest.param(
             LIMIT + "    title: {zh: 热, en: 'Hot {'}\n    guidance: {zh: 看, en: Look}\n",
             8, "title.en", id="half a placeholder",
         ),

@@ -29,7 +29,7 @@ def client(role: str) -> TestClient:
     app.state.who = lambda _session: user
     clock = FixedClock()
     clock.pass_(200 * 86_400)
-    routes = api.routes(october(), clock, {"pdf": printed, "xlsx": printed})
+    routes = api.routes(october, clock, {"pdf": printed, "xlsx": printed})
     app.include_router(routes, prefix="/api/v1")
     return TestClient(app)
 
