@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+from typing_extensions import override
 
 from edge.deadband import Deadband
 from edge.decode import Decoder
+from edge.factors import Board, Factors
 from edge.judge import Judge
 from edge.lanes import Kind, Watched
 from edge.plan import Block
@@ -28,48 +30,41 @@ class Out(Protocol):
         ...
 
 
-class Channel:
-    """A block with everything that is remembered about its points."""
+class Reports:
+    """Points that are told about together, and everything that is remembered about them."""
 
     def __init__(
-        self,
-        block: Block,
-        points: Sequence[Point],
-        aliases: Sequence[int],
-        modbus: Modbus,
-        ct: float,
-        new_id: Callable[[int, Kind], str],
+        self, points: Sequence[Point], aliases: Sequence[int], new_id: Callable[[int, Kind], str]
     ) -> None:
-        """Prepare.
-
-        Args:
-            block: What is read.
-            points: All points of the unit; the block's positions refer to them.
-            aliases: Their aliases.
-            modbus: Of the unit's profile.
-            ct: The unit's CT ratio.
-            new_id: Names events.
-        """
-        held = [points[position] for position in block.points]
-        numbers = [aliases[position] for position in block.points]
-        self.block, self._new_id = block, new_id
-        self._aliases: Series = np.array(numbers, np.uint32)
-        self._decode = Decoder(block, points, modbus, [ct] * len(points))
-        self._judge, self._deadband = Judge(held), Deadband(held)
-        self.watched = Watched(held, numbers)
+        """Take the points, their aliases and what names events."""
+        self._aliases: Series = np.array(aliases, np.uint32)
+        self._judge, self._deadband = Judge(points), Deadband(points)
+        self._new_id = new_id
+        self.watched = Watched(points, aliases)
         self._has_events = len(self.watched.positions) > 0
 
-    def answered(self, at: int, data: bytes, out: Out, *, synchronised: bool) -> None:
-        """Report what an answer says.
+    def valued(
+        self,
+        at: int,
+        values: Floats,
+        out: Out,
+        *,
+        synchronised: bool,
+        least: Quality = Quality.GOOD,
+    ) -> None:
+        """Report values.
 
         Args:
-            at: When it came, Unix ms.
-            data: `block.size` bytes.
+            at: When they came, Unix ms.
+            values: (points,) as decoded.
             out: Where to.
             synchronised: Whether the clock is.
+            least: No value is trusted more than this.
         """
-        values = self._decode(data)
-        self._told(at, values, self._judge(values, synchronised=synchronised), out)
+        quality = self._judge(values, synchronised=synchronised)
+        if least:
+            quality = np.maximum(quality, np.uint8(least))
+        self._told(at, values, quality, out)
 
     def failed(self, at: int, quality: Quality, out: Out) -> None:
         """Report that there is no value, for this reason."""
@@ -84,3 +79,54 @@ class Channel:
         chosen = self._deadband(at, values, quality)
         if len(chosen):
             out.readings(at, self._aliases[chosen], values[chosen], quality[chosen])
+
+
+class Channel(Reports):
+    """A block that is polled."""
+
+    def __init__(  # noqa: PLR0913 - made in one place
+        self,
+        block: Block,
+        points: Sequence[Point],
+        aliases: Sequence[int],
+        modbus: Modbus,
+        ct: float,
+        new_id: Callable[[int, Kind], str],
+        *,
+        board: Board | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            block: What is read.
+            points: All points of the unit; the block's positions refer to them.
+            aliases: Their aliases.
+            modbus: Of the unit's profile.
+            ct: The unit's CT ratio.
+            new_id: Names events.
+            board: What the unit's points are scaled by, shared by its blocks.
+        """
+        held = [points[position] for position in block.points]
+        super().__init__(held, [aliases[position] for position in block.points], new_id)
+        self.block = block
+        self._decode = Decoder(block, points, modbus, [ct] * len(points))
+        self._factors = Factors(block, points, board or Board(points))
+
+    def answered(self, at: int, data: bytes, out: Out, *, synchronised: bool) -> None:
+        """Report what an answer says.
+
+        Args:
+            at: When it came, Unix ms.
+            data: `block.size` bytes.
+            out: Where to.
+            synchronised: Whether the clock is.
+        """
+        values = self._decode(data)
+        if not self._factors.idle:
+            self._factors(values)
+        self.valued(at, values, out, synchronised=synchronised)
+
+    @override
+    def failed(self, at: int, quality: Quality, out: Out) -> None:
+        self._factors.forget()
+        super().failed(at, quality, out)

@@ -4,12 +4,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 from typing_extensions import override
 
 from edge.channel import Out
-from edge.rows import Row, data_rows, event_row, rounded
+from edge.rows import WAIT, Row, data_rows, event_row, rounded
 from watchkeeper.batch import Batch, Floats, Marks, Series
+from watchkeeper.quality import Quality
 from watchkeeper.wire import Event
 
 MOST: Final = 200_000  # readings in memory when the disk does not take them; then the oldest go
@@ -26,6 +28,7 @@ class Collector(Out):
         data: Callable[[], None],
         event: Callable[[], None],
         synchronised: Callable[[], bool] = lambda: True,
+        waits: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare.
 
@@ -35,8 +38,9 @@ class Collector(Out):
             data: Called when readings came.
             event: Called when events came.
             synchronised: Whether the clock tells the right time.
+            waits: Whether readings should wait for it to.
         """
-        self._birth, self._synchronised = birth, synchronised
+        self._birth, self._synchronised, self._waits = birth, synchronised, waits
         self._steps: Floats = 10.0 ** (np.array(decimals, np.float64) + FINER)
         self._data, self._event = data, event
         self._readings: deque[tuple[int, Series, Floats, Marks]] = deque()
@@ -61,6 +65,22 @@ class Collector(Out):
         self._events += events
         self._event()
 
+    def shift(self, offset_ms: int) -> None:
+        """Correct what has gathered: the clock has just been set right."""
+        untimed = Quality.CLOCK_UNSYNCHRONISED
+        self._readings = deque(
+            (at + offset_ms, aliases, values, np.where(quality == untimed, 0, quality))
+            for at, aliases, values, quality in self._readings
+        )
+        self._events = [
+            msgspec.structs.replace(
+                event,
+                at=event.at + offset_ms,
+                quality=0 if event.quality == untimed else event.quality,
+            )
+            for event in self._events
+        ]
+
     def take_data(self) -> list[Row]:
         """Return what has gathered, as rows for the journal."""
         if not self._readings:
@@ -75,7 +95,8 @@ class Collector(Out):
             rounded(value, self._steps[series]),
             np.concatenate([part[3] for part in parts]),
         )
-        return list(data_rows(batch, self._birth, mode="live", synchronised=self._synchronised()))
+        mode = WAIT if self._waits() else "live"
+        return list(data_rows(batch, self._birth, mode=mode, synchronised=self._synchronised()))
 
     def take_events(self) -> list[Row]:
         """Return the events that have gathered, as rows for the journal."""

@@ -1,8 +1,9 @@
 """Report by exception: what of a block's values must leave the edge now. Pure.
 
 A point is reported when it is seen for the first time, when its quality changes, when it moved by
-its deadband (any change where that is 0) and at least every minute; a counter also with the first
-read of each quarter of an hour, because that is where energy is settled.
+its deadband (any change where that is 0; a percentage is one of what was last reported, and the
+larger of both holds) and at least every minute; a counter also with the first read of each quarter
+of an hour, because that is where energy is settled.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,10 @@ class Deadband:
 
     def __init__(self, points: Sequence[Point]) -> None:
         """Take the deadbands of the points, in the order their values will come."""
-        self._bands = np.array([max(point.deadband, _ANY_CHANGE) for point in points])
+        self._least = np.array([max(point.deadband, _ANY_CHANGE) for point in points])
+        self._bands = self._least.copy()
+        shares = np.array([point.deadband_percent / 100 for point in points])
+        self._shares = shares if bool(shares.any()) else None
         self._is_counter = np.array([point.kind == "counter" for point in points])
         self.value: Floats = np.full(len(points), np.nan)  # as last reported
         self.quality: Marks = np.zeros(len(points), np.uint8)
@@ -55,6 +59,8 @@ class Deadband:
             self.quality[chosen] = quality[chosen]
             self._at[chosen] = at
             self._marked = bool(self.quality.any())
+            if self._shares is not None:
+                self._bands = np.fmax(self._least, self._shares * np.abs(self.value))
         if at >= self._due:
             self._due = self._next_due(at)
         return chosen

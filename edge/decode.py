@@ -9,23 +9,27 @@ of 0x0A0B0C0D big/big is 0A 0B 0C 0D, little words 0C 0D 0A 0B, little bytes 0B 
 
 import struct
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from edge.plan import BITS, Block
-from watchkeeper.batch import Floats
+from watchkeeper.batch import Flags, Floats
 from watchkeeper.profile import Modbus, Point, TypeWord
 
 _FORMATS: Final[dict[TypeWord, str]] = {
     "bool": "H", "int16": "h", "uint16": "H", "int32": "i", "uint32": "I", "int64": "q",
-    "uint64": "Q", "float16": "e", "float32": "f", "float64": "d", "bcd16": "H", "bcd32": "I",
+    "uint64": "Q", "float16": "e", "float32": "f", "float64": "d",
 }  # fmt: skip
 _DTYPES: Final = {word: np.dtype(code).newbyteorder(">") for word, code in _FORMATS.items()}
+_BCD_BYTES: Final[dict[TypeWord, int]] = {"bcd16": 2, "bcd32": 4, "bcd48": 6}
 _HIGHEST_DIGIT: Final = 9
+_CENTURY: Final = 2000  # of a calendar's two digits
+_BEFORE_1970: Final = (_CENTURY - 1970) * 12  # months
 
 
 def ratio(ct: str) -> float:
@@ -41,7 +45,24 @@ def ratio(ct: str) -> float:
 
 def scale_of(point: Point, ct: float) -> float:
     """Return value per raw unit of a point on a unit with this CT ratio."""
-    return point.scale * ct if point.through else point.scale
+    scale = point.scale / 2.0**point.fraction_bits
+    return scale * ct if point.through else scale
+
+
+def factor(point: Point, found: Mapping[str, float]) -> float:
+    """Return what a point is multiplied by; NaN: a point it is scaled by has no value.
+
+    Args:
+        point: Which one.
+        found: Values of the device's points by id.
+    """
+    product = 1.0
+    if point.scale_from:
+        given = found[point.scale_from]
+        product = 10.0**given if point.scale_kind == "exponent" else given
+    for name in point.ratio_from:
+        product *= found[name]
+    return product
 
 
 def ordered(data: bytes, point: Point, modbus: Modbus) -> bytes:
@@ -63,16 +84,20 @@ def decode(point: Point, data: bytes, modbus: Modbus, ct: float = 1.0) -> float:
         modbus: The profile's orders, where the point has none of its own.
         ct: Ratio of the unit's current transformer.
     """
-    (raw,) = struct.unpack(f">{_FORMATS[point.type]}", ordered(data, point, modbus))
-    if (field := _field(point)) is not None:
-        raw = raw >> field[0] & field[1]
-    elif point.type == "bool":
-        raw = int(raw != 0)
+    octets = ordered(data, point, modbus)
+    if point.time == "calendar":
+        raw: float = _instant(octets)
     elif point.type.startswith("bcd"):
-        raw = _bcd(raw, 2 * len(data))
+        raw = _bcd(octets)
+    else:
+        (raw,) = struct.unpack(f">{_FORMATS[point.type]}", octets)
+        if (field := _field(point)) is not None:
+            raw = int(raw) >> field[0] & field[1]
+        elif point.type == "bool":
+            raw = int(raw != 0)
     if float(raw) in point.not_available:
         return float("nan")
-    return float(raw) * scale_of(point, ct)
+    return float(raw) * scale_of(point, ct) + point.offset
 
 
 def _field(point: Point) -> tuple[int, int] | None:
@@ -85,10 +110,19 @@ def _field(point: Point) -> tuple[int, int] | None:
     return None
 
 
-def _bcd(raw: int, digits: int) -> float:
+def _bcd(octets: bytes) -> float:
     """Return the number four bits a digit stand for; NaN where a digit is above 9."""
-    text = f"{raw:0{digits}x}"
-    return float(text) if text.isdecimal() else float("nan")
+    digits = octets.hex()
+    return float(digits) if digits.isdecimal() else float("nan")
+
+
+def _instant(octets: bytes) -> float:
+    """Return Unix seconds of YYMMDDhhmmss; NaN where there is no such day or time."""
+    try:
+        year, *rest = (int(f"{octet:02x}") for octet in octets)
+        return datetime(_CENTURY + year, *rest, tzinfo=UTC).timestamp()  # type: ignore[arg-type,misc]
+    except ValueError:
+        return float("nan")
 
 
 def text(point: Point, data: bytes, modbus: Modbus) -> str:
@@ -101,6 +135,7 @@ class _Group:
     """The points of one type in a block."""
 
     type: TypeWord
+    is_calendar: bool
     take: slice | npt.NDArray[np.intp]  # bytes of the answer, big end first
     put: slice | npt.NDArray[np.intp]  # positions in the block
     fields: npt.NDArray[np.uint16] | None  # (2, points): shift and mask, for bits of a register
@@ -119,6 +154,8 @@ class Decoder:
         self._groups = [] if self._is_bits else _grouped(block, held, modbus)
         scales = np.array([scale_of(points[each], cts[each]) for each in block.points], np.float64)
         self._scales = None if bool((scales == 1.0).all()) else scales
+        shifts = np.array([point.offset for point in held])
+        self._shifts = shifts if bool(shifts.any()) else None
         self._absent = _absent(held)
 
     def __call__(self, data: bytes) -> Floats:
@@ -129,6 +166,8 @@ class Decoder:
             values[(values[:, None] == self._absent).any(axis=1)] = np.nan
         if self._scales is not None:
             values *= self._scales
+        if self._shifts is not None:
+            values += self._shifts
         return values
 
     def _bits(self, octets: npt.NDArray[np.uint8]) -> Floats:
@@ -144,11 +183,12 @@ class Decoder:
 
 
 def _grouped(block: Block, held: list[Point], modbus: Modbus) -> list[_Group]:
-    members: dict[tuple[TypeWord, bool], list[int]] = defaultdict(list)
+    members: dict[tuple[TypeWord, bool, bool], list[int]] = defaultdict(list)
     for position, point in enumerate(held):
-        members[point.type, _field(point) is not None].append(position)
+        kind = (point.type, _field(point) is not None, point.time == "calendar")
+        members[kind].append(position)
     groups = []
-    for (word, partial), positions in members.items():
+    for (word, partial, is_calendar), positions in members.items():
         octets: list[int] = []
         for position in positions:
             point = held[position]
@@ -156,7 +196,7 @@ def _grouped(block: Block, held: list[Point], modbus: Modbus) -> list[_Group]:
             places = ordered(bytes(range(2 * point.registers)), point, modbus)
             octets += [first + place for place in places]
         fields = np.array([_field(held[p]) for p in positions], np.uint16).T if partial else None
-        groups.append(_Group(word, _run(octets), _run(positions), fields))
+        groups.append(_Group(word, is_calendar, _run(octets), _run(positions), fields))
     return groups
 
 
@@ -168,26 +208,44 @@ def _run(numbers: list[int]) -> slice | npt.NDArray[np.intp]:
 
 
 def _values(group: _Group, octets: npt.NDArray[np.uint8]) -> Floats:
+    if group.type in _BCD_BYTES:
+        pairs = octets[group.take].reshape(-1, _BCD_BYTES[group.type])
+        return _instants(pairs) if group.is_calendar else _bcds(pairs)
     raw: npt.NDArray[Any] = octets[group.take].view(_DTYPES[group.type])
     if group.fields is not None:
         shift, mask = group.fields
         raw = raw.astype(np.uint16) >> shift & mask
     elif group.type == "bool":
         raw = raw != 0
-    elif group.type in {"bcd16", "bcd32"}:
-        return _bcds(raw.astype(np.uint32), 4 if group.type == "bcd16" else 8)
     values: Floats = raw.astype(np.float64)
     return values
 
 
-def _bcds(raw: npt.NDArray[np.uint32], digits: int) -> Floats:
-    values, wrong = np.zeros(len(raw)), np.zeros(len(raw), np.bool_)
-    for place in range(digits):
-        digit = raw >> np.uint32(4 * place) & np.uint32(0xF)
-        values += digit * 10.0**place
-        wrong |= digit > _HIGHEST_DIGIT
-    values[wrong] = np.nan
+def _two_digits(pairs: npt.NDArray[np.uint8]) -> Floats:
+    """Return the number each octet stands for; NaN where one of its digits is above 9."""
+    high, low = pairs >> 4, pairs & 0xF
+    wrong = (high > _HIGHEST_DIGIT) | (low > _HIGHEST_DIGIT)
+    return np.where(wrong, np.nan, high * 10.0 + low)
+
+
+def _bcds(pairs: npt.NDArray[np.uint8]) -> Floats:
+    """Return the numbers of rows of octets; exact, because all are below 2^53."""
+    places = 100.0 ** np.arange(pairs.shape[1] - 1, -1, -1)
+    values: Floats = (_two_digits(pairs) * places).sum(axis=1)
     return values
+
+
+def _instants(pairs: npt.NDArray[np.uint8]) -> Floats:
+    """Return Unix seconds of rows of YYMMDDhhmmss; NaN where there is no such day or time."""
+    fields = _two_digits(pairs)
+    fine: Flags = np.array(np.isfinite(fields).all(axis=1))
+    year, month, day, hour, minute, second = np.where(fine[:, None], fields, 1.0).T
+    fine &= (month >= 1) & (month <= 12) & (hour < 24) & (minute < 60) & (second < 60)  # noqa: PLR2004
+    months = (_BEFORE_1970 + 12 * year + np.clip(month, 1, 12) - 1).astype("datetime64[M]")
+    first, after = (each.astype("datetime64[D]").astype(np.int64) for each in (months, months + 1))
+    fine &= (day >= 1) & (day <= after - first)
+    seconds = ((first + day - 1) * 24 + hour) * 3600 + minute * 60 + second
+    return np.where(fine, seconds, np.nan)
 
 
 def _absent(held: list[Point]) -> Floats | None:

@@ -24,6 +24,7 @@ Send = Callable[[bytes], bool]  # False: not now
 @dataclass(slots=True)
 class _Sent:
     size: int
+    left: float  # tick at which it was sent first
     tick: float  # when it was sent last
     wait_s: float  # until it is sent again
     first: bool = True  # sent once only: its acknowledgement tells how quick the line is
@@ -38,6 +39,7 @@ class Flight:
         self._sent: dict[int, _Sent] = {}
         self.bytes = 0
         self.window = SMALLEST_WINDOW
+        self.since: float | None = None  # tick at which the oldest unacknowledged one left
 
     def __contains__(self, q: int) -> bool:
         """Return whether q is under way."""
@@ -54,14 +56,26 @@ class Flight:
 
     def add(self, q: int, size: int, tick: float) -> None:
         """Note that q was sent for the first time."""
-        self._sent[q] = _Sent(size, tick, self._first_wait_s)
+        self._sent[q] = _Sent(size, tick, tick, self._first_wait_s)
         self.bytes += size
+        if self.since is None:
+            self.since = tick
+
+    def hurry(self, numbers: Iterable[int]) -> None:
+        """Make these due at once."""
+        for q in numbers:
+            if q in self._sent:
+                self._sent[q].wait_s = 0.0
+
+    def silence_s(self, tick: float) -> float:
+        """Return for how long the oldest has waited for its acknowledgement; 0: none waits."""
+        return tick - self.since if self._sent and self.since is not None else 0.0
 
     def again(self, q: int, tick: float) -> None:
         """Note that q was sent once more."""
         sent = self._sent[q]
         sent.tick, sent.first = tick, False
-        sent.wait_s = min(2 * sent.wait_s, self._longest_wait_s)
+        sent.wait_s = min(2 * (sent.wait_s or self._first_wait_s), self._longest_wait_s)
 
     def due(self, tick: float) -> list[int]:
         """Return what has waited too long for its acknowledgement, oldest first."""
@@ -78,10 +92,15 @@ class Flight:
             self.bytes -= sent.size
             if sent.first:
                 self._adapt(tick - sent.tick)
+        if done:
+            self.since = min((sent.left for sent in self._sent.values()), default=None)
         return done
 
     def clear(self) -> None:
-        """Forget all: the connection, or the acknowledger, is another one now."""
+        """Forget all: the connection, or the acknowledger, is another one now.
+
+        What is sent again has been waiting all the while: `since` stays.
+        """
         self._sent.clear()
         self.bytes = 0
 

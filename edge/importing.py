@@ -64,8 +64,11 @@ def import_history(
 
 
 def is_wanted(point: Point) -> bool:
-    """Return whether a point's past is worth importing: what energy and its curves are made of."""
-    return point.kind == "counter" or point.id == "active_power"
+    """Return whether a point's past is worth importing: what energy and its curves are made of.
+
+    Not where a register of the device scales it: nobody knows what that one held then.
+    """
+    return (point.kind == "counter" or point.id == "active_power") and not point.factors
 
 
 class _Run:

@@ -2,7 +2,10 @@
 
 One SQLite file a lane, WAL and synchronous=FULL: what is committed survives a power cut. Every
 journal has an id of its own, `q` never comes twice in it; so (id, q) names a row for ever.
-A full disk: a ballast file beside it is given up, so that deleting (which needs room) still works.
+What is acknowledged is marked and kept for a day, so that it can be sent again; it is the first to
+go when there is no room. A full disk: a ballast file beside it is given up, so that deleting (which
+needs room) still works; then the oldest telemetry goes and leaves a gap row in its place. Telemetry
+stops growing before the disk is full; events have room of their own inside their file and its log.
 A damaged file is set aside and a new one begun. Used by one thread at a time.
 """
 
@@ -12,24 +15,18 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from edge.rows import Row
+from edge import journal_file
+from edge.disk import Ballast, disk, part_of_disk
+from edge.journal_file import DAMAGED, FULL, PAGE, is_one_of
+from edge.rows import GAP, WAIT, Row, Span, corrected, gap_row, span_of
 
-BALLAST_BYTES: Final = 4 << 20
 ROWS_A_STATEMENT: Final = 500
-SHED_ROWS: Final = 100  # telemetry rows given up at a time when there is no room
-_SCHEMA: Final = """
-create table if not exists about (key text primary key, value text not null);
-create table if not exists row (
-    q integer primary key autoincrement, h text not null, mode text not null,
-    time integer not null, blob blob not null);
-create table if not exists birth (h text primary key, points blob not null);
-create table if not exists bad (
-    q integer primary key, why text not null, h text not null, time integer not null,
-    blob blob not null);
-"""
-_FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_IOERR_WRITE})
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-_PRIMARY: Final = 0xFF  # of an extended result code
+SHED_ROWS: Final = 100  # rows given up at a time when there is no room
+EXPIRED_ROWS: Final = 5_000  # acknowledged rows deleted at a time when their day is over
+RESERVE_BYTES: Final = 2 << 20  # of events: in the file, and as much in its log
+KEEP_FREE_BYTES: Final = 16 << 20  # of the disk: here telemetry stops growing
+_NO_LIMIT: Final = 0xFFFF_FFFE  # of pages, SQLite's own
+_ROW: Final = "select q, h, mode, time, blob from row"
 
 Range = tuple[int, int]  # both inclusive
 Result = TypeVar("Result")
@@ -58,57 +55,90 @@ class Journal:
         self.path, self._new_id, self._may_shed = path, new_id, may_shed
         self._most_bytes = most_bytes
         self.shed = 0  # rows given up for room
+        self.gap: Span | None = None  # the newest of them
+        self.missing = 0  # readings in them
+        self._reserved = may_shed  # telemetry has no reserve
+        self._capped = False
         self.damaged = 0  # files set aside
         self.id = ""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._ballast = path.with_suffix(".ballast")
+        self._ballast = Ballast(path.with_suffix(".ballast"))
         try:
             self._connection = self._opened()
         except sqlite3.DatabaseError as error:
-            if not _is(error, _DAMAGED):
+            if not is_one_of(error, DAMAGED):
                 raise
             self._connection = self._anew(error)
-        self._lay_ballast()
+        self._ballast.lay()
+        self._reserve()
 
     def commit(self, rows: Sequence[Row] = (), gone: Iterable[Range] = ()) -> list[Row]:
-        """Keep rows and forget acknowledged ones, durably and together; return them with their q.
+        """Keep rows and mark acknowledged ones, durably and together; return them with their q.
 
         Raises Full: nothing was kept and nothing forgotten.
         """
-        return self._do(lambda: self._commit(rows, list(gone)))
+        done = list(gone)
+        if self._capped and done:  # so that what may go is known before room is made
+            self._do(lambda: self._commit((), done))
+            done = []
+        return self._do(lambda: self._commit(rows, done))
 
     def after(self, q: int, limit: int) -> list[Row]:
-        """Return the oldest rows behind q."""
-        found = self._do(
-            lambda: self._connection.execute(
-                "select q, h, mode, time, blob from row where q > ? order by q limit ?", (q, limit)
-            ).fetchall()
+        """Return the oldest unacknowledged rows behind q; not those that wait for the clock."""
+        return self._rows(
+            f"{_ROW} indexed by pending where acked = 0 and q > ? and mode != ? order by q limit ?",
+            (q, WAIT, limit),
         )
-        return [Row(*each) for each in found]
+
+    def kept(self, since: int, after: tuple[int, int], limit: int) -> list[Row]:
+        """Return acknowledged rows that are still kept, oldest first.
+
+        Args:
+            since: Unix ms; older ones are left out.
+            after: Time and q of the last one had.
+            limit: How many at most.
+        """
+        return self._rows(
+            f"{_ROW} indexed by kept where acked = 1 and (time, q) > (?, ?) order by time, q"
+            " limit ?",
+            (*max(after, (since, 0)), limit),
+        )
 
     def pressing(self, first: str, limit: int) -> list[Row]:
-        """Return the oldest rows, those of the class `first` before all others."""
-        found = self._do(
-            lambda: self._connection.execute(
-                "select q, h, mode, time, blob from row order by mode != ?, q limit ?",
-                (first, limit),
-            ).fetchall()
+        """Return the oldest unacknowledged rows, those of the class `first` before all others."""
+        return self._rows(
+            f"{_ROW} indexed by pending where acked = 0 order by mode != ?, q limit ?",
+            (first, limit),
         )
-        return [Row(*each) for each in found]
 
     def newest(self) -> int:
-        """Return the highest q that is kept, 0 for none."""
-        found: int = self._do(
-            lambda: self._connection.execute("select coalesce(max(q), 0) from row").fetchone()
-        )[0]
-        return found
+        """Return the highest q that is not acknowledged, 0 for none."""
+        return self._number(
+            "select coalesce(max(q), 0) from row indexed by pending where acked = 0"
+        )
 
     def count(self) -> int:
-        """Return how many rows are kept."""
-        found: int = self._do(
-            lambda: self._connection.execute("select count(*) from row").fetchone()
-        )[0]
-        return found
+        """Return how many rows are not acknowledged."""
+        return self._number("select count(*) from row indexed by pending where acked = 0")
+
+    def size(self) -> tuple[int, int]:
+        """Return the bytes the rows take, and the oldest unacknowledged one's Unix ms, or 0."""
+        oldest = self._number(
+            "select coalesce((select time from row indexed by pending where acked = 0"
+            " order by q limit 1), 0)"
+        )
+        return self._do(self._bytes), oldest
+
+    def settle(self, offset_ms: int | None) -> int:
+        """Let go the rows that wait for the clock, corrected or marked; return the first q, or 0.
+
+        Args:
+            offset_ms: What the clock was behind when they were read; None: nobody knows.
+        """
+        first = 0
+        while found := self._do(lambda: self._settle(offset_ms)):
+            first = min(first or found, found)
+        return first
 
     def set_aside(self, bad: Iterable[tuple[int, str]]) -> int:
         """Put away rows the other side cannot read, with its reason; return how many there are."""
@@ -127,21 +157,33 @@ class Journal:
         )
         return found[0] if found else None
 
-    def care(self) -> None:
-        """Do now and then: give free pages back, stay within bounds, lay the ballast again."""
+    def care(self, kept_from: int | None = None) -> None:
+        """Do now and then: forget, give free pages back, stay within bounds, lay the ballast again.
+
+        Args:
+            kept_from: Unix ms; acknowledged rows of before are forgotten. None: none.
+        """
+        if kept_from is not None:
+            self._do(lambda: self._forget(EXPIRED_ROWS, kept_from))
         while self._may_shed and self._bytes() > self._most_bytes:
-            if not self._do(self._shed):
+            if not self._do(lambda: self._forget(SHED_ROWS)) and not self._do(self._shed):
                 break
-        self._connection.execute("pragma incremental_vacuum(256)").fetchall()
-        self._lay_ballast()
+        if self._may_shed:  # the free pages of events are their reserve
+            self._connection.execute("pragma incremental_vacuum(256)").fetchall()
+        self._ballast.lay()
+        self._reserve()
 
     def close(self) -> None:
         """Leave the file in order."""
         self._connection.close()
 
     def _commit(self, rows: Sequence[Row], gone: list[Range]) -> list[Row]:
+        if self._may_shed:
+            self._stay_within_disk()
         self._connection.execute("begin immediate")
-        self._connection.executemany("delete from row where q between ? and ?", joined(gone))
+        self._connection.executemany(
+            "update row set acked = 1 where q between ? and ? and acked = 0", joined(gone)
+        )
         kept: list[Row] = []
         for start in range(0, len(rows), ROWS_A_STATEMENT):
             kept += self._inserted(rows[start : start + ROWS_A_STATEMENT])
@@ -186,9 +228,9 @@ class Journal:
                 return work()
             except sqlite3.DatabaseError as error:
                 self._undo()
-                if _is(error, _DAMAGED):
+                if is_one_of(error, DAMAGED):
                     self._connection = self._anew(error)
-                elif not _is(error, _FULL) or not self._made_room():
+                elif not is_one_of(error, FULL) or not self._made_room():
                     raise Full(str(error)) from error
 
     def _undo(self) -> None:
@@ -198,10 +240,28 @@ class Journal:
         except sqlite3.DatabaseError:
             log.exception("rollback failed", extra={"file": str(self.path)})
 
+    def _settle(self, offset_ms: int | None) -> int:
+        rows = self._connection.execute(
+            f"{_ROW} indexed by pending where acked = 0 and mode = ? order by q limit ?",
+            (WAIT, ROWS_A_STATEMENT),
+        ).fetchall()
+        self._connection.execute("begin immediate")
+        for row in (corrected(Row(*each), offset_ms) for each in rows):
+            self._connection.execute(
+                "update row set mode = ?, time = ?, blob = ? where q = ?",
+                (row.mode, row.at, row.tail, row.q),
+            )
+        self._connection.execute("commit")
+        return rows[0][0] if rows else 0
+
     def _made_room(self) -> bool:
-        if self._ballast.exists():
-            self._ballast.unlink()
-            log.error("disk is full, ballast given up", extra={"file": str(self.path)})
+        """Give up the least of what can be given up: False when there is nothing."""
+        try:
+            if self._forget(SHED_ROWS) or (self._capped and self._shed()):
+                return True
+        except sqlite3.DatabaseError:  # deleting needs room too: the ballast's
+            self._undo()
+        if self._ballast.give_up():
             return True
         if not self._may_shed:
             return False
@@ -211,49 +271,86 @@ class Journal:
             self._undo()
             return False
 
-    def _shed(self) -> int:
-        """Give up the oldest rows, counted."""
-        gone = self._connection.execute(
-            "delete from row where q in (select q from row order by q limit ?)", (SHED_ROWS,)
+    def _forget(self, limit: int, before: int = 1 << 62) -> int:
+        """Delete the oldest acknowledged rows."""
+        return self._connection.execute(
+            "delete from row where q in (select q from row indexed by kept"
+            " where acked = 1 and time < ? order by time, q limit ?)",
+            (before, limit),
         ).rowcount
-        if gone and self.shed == 0:
+
+    def _shed(self) -> int:
+        """Give up the oldest rows, counted; a gap row says which, and takes up older gaps."""
+        self._connection.execute("begin immediate")
+        found = self._connection.execute(
+            f"{_ROW} indexed by pending where acked = 0 order by q limit ?", (SHED_ROWS,)
+        ).fetchall()
+        rows = [Row(*each) for each in found]
+        if not rows or all(row.mode == GAP for row in rows):
+            self._connection.execute("rollback")
+            return 0
+        spans = [span_of(row) for row in rows]
+        gap = Span(
+            min(each.start for each in spans),
+            max(each.end for each in spans),
+            sum(each.readings for each in spans),
+        )
+        self._connection.execute(
+            "delete from row where acked = 0 and q between ? and ?", (rows[0].q, rows[-1].q)
+        )
+        self._inserted([gap_row(gap, rows[-1].birth)])
+        self._connection.execute("commit")
+        fresh = [(row, span) for row, span in zip(rows, spans, strict=True) if row.mode != GAP]
+        if self.shed == 0:
             log.error("no room: the oldest telemetry is given up", extra={"file": str(self.path)})
-        self.shed += gone
-        return gone
+        self.gap = gap
+        self.shed += len(fresh)
+        self.missing += sum(span.readings for _, span in fresh)
+        return len(fresh)
+
+    def _rows(self, question: str, facts: tuple[int | str, ...]) -> list[Row]:
+        found = self._do(lambda: self._connection.execute(question, facts).fetchall())
+        return [Row(*each) for each in found]
+
+    def _number(self, question: str) -> int:
+        found: int = self._do(lambda: self._connection.execute(question).fetchone())[0]
+        return found
 
     def _bytes(self) -> int:
         """Return the room the rows take, without pages that are free again."""
-        one = self._connection.execute
-        pages: int = one("pragma page_count").fetchone()[0]
-        free: int = one("pragma freelist_count").fetchone()[0]
-        size: int = one("pragma page_size").fetchone()[0]
-        return (pages - free) * size
+        return (self._pragma("page_count") - self._pragma("freelist_count")) * PAGE
 
-    def _lay_ballast(self) -> None:
-        if self._ballast.exists():
+    def _pragma(self, name: str) -> int:
+        found: int = self._connection.execute(f"pragma {name}").fetchone()[0]
+        return found
+
+    def _stay_within_disk(self) -> None:
+        """Stop growing while the disk has little left: the rest is for events and for others."""
+        free, total = disk(self.path.parent)
+        least = min(KEEP_FREE_BYTES, total // 4)
+        if not self._capped and free < least:
+            self._capped = True
+            self._pragma(f"max_page_count = {self._pragma('page_count')}")
+        elif self._capped and free > least + least // 4:
+            self._capped = False
+            self._pragma(f"max_page_count = {_NO_LIMIT}")
+
+    def _reserve(self) -> None:
+        """Make free pages in the file of events and its log: nobody else can take those."""
+        if self._reserved:
             return
+        size = part_of_disk(self.path.parent, RESERVE_BYTES)
         try:
-            self._ballast.write_bytes(b"\xff" * BALLAST_BYTES)
-        except OSError:
-            self._ballast.unlink(missing_ok=True)
-
-    def _opened(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self.path, timeout=10, isolation_level=None, check_same_thread=False
-        )
-        try:
-            connection.execute("pragma auto_vacuum=incremental")
-            connection.execute("pragma journal_mode=wal")
-            connection.execute("pragma synchronous=full")
-            connection.executescript(_SCHEMA)
-            connection.execute("insert or ignore into about values ('id', ?)", (self._new_id(),))
-            found = connection.execute("select value from about where key = 'id'").fetchone()
-            connection.execute("select max(q), min(q) from row").fetchone()
+            self._connection.execute("begin immediate")
+            self._connection.execute("insert into about values ('reserve', zeroblob(?))", (size,))
+            self._connection.execute("delete from about where key = 'reserve'")
+            self._connection.execute("commit")
+            self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
         except sqlite3.DatabaseError:
-            connection.close()
-            raise
-        self.id = found[0]
-        return connection
+            self._undo()
+            log.exception("no room to reserve for events", extra={"file": str(self.path)})
+        else:
+            self._reserved = True
 
     def _anew(self, error: Exception) -> sqlite3.Connection:
         """Set the damaged file aside, for somebody to look at, and begin a new one."""
@@ -272,6 +369,10 @@ class Journal:
         )
         return self._opened()
 
+    def _opened(self) -> sqlite3.Connection:
+        connection, self.id = journal_file.opened(self.path, self._new_id)
+        return connection
+
 
 def joined(ranges: Iterable[Range]) -> list[Range]:
     """Return the same rows in as few ranges as possible."""
@@ -282,8 +383,3 @@ def joined(ranges: Iterable[Range]) -> list[Range]:
         else:
             found.append((low, high))
     return found
-
-
-def _is(error: sqlite3.DatabaseError, codes: frozenset[int]) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return code is not None and (code in codes or code & _PRIMARY in codes)

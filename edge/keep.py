@@ -25,14 +25,21 @@ log = logging.getLogger(__name__)
 class Keeper:
     """Writes one journal."""
 
-    def __init__(self, journal: Journal, *, period_s: float) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        period_s: float,
+        kept_from: Callable[[], int | None] = lambda: None,
+    ) -> None:
         """Prepare.
 
         Args:
             journal: Where to.
             period_s: How long rows gather; 0: commit at once.
+            kept_from: Gives the instant (Unix ms) before which acknowledged rows are forgotten.
         """
-        self.journal = journal
+        self.journal, self._kept_from = journal, kept_from
         self._period_s = period_s
         self._stirred = asyncio.Event()
         self._urgent = False
@@ -45,7 +52,7 @@ class Keeper:
         self._stirred.set()
 
     def forget(self, ranges: list[Range]) -> None:
-        """Delete acknowledged rows with the next commit."""
+        """Mark acknowledged rows with the next commit."""
         self._gone += ranges
         self._stirred.set()
 
@@ -78,7 +85,10 @@ class Keeper:
         """Look after the journal, until cancelled."""
         while True:
             await asyncio.sleep(CARE_S)
-            await self.call(self.journal.care)
+            try:
+                await self.call(self.journal.care, self._kept_from())
+            except Full:
+                log.exception("no room to look after it", extra={"file": str(self.journal.path)})
 
     async def _flush(
         self, take: Callable[[], list[Row]], committed: Callable[[list[Row]], None]

@@ -12,12 +12,15 @@ from pathlib import Path
 import uvloop
 
 from adapters import log as logs
+from adapters import machine, secret
+from adapters.channels.edge_notice import EdgeNotice
 from adapters.mqtt import Mqtt, Will
 from adapters.system_clock import SystemClock
+from edge import health
 from edge.agent import Agent, Means
 from edge.plan import PERIODS_S
 from edge.publish import Self
-from watchkeeper import site, wire
+from watchkeeper import site, texts, wire
 from watchkeeper.bus import Bus
 from watchkeeper.clock import unix_ms
 from watchkeeper.settings import Settings
@@ -50,9 +53,21 @@ def run(settings: Settings, edge: str) -> int:
         lambda: secrets.token_hex(4),
         settings.data / "edge" / edge,
         PERIODS_S,
+        machine.clock_synchronised,
+        lambda: (machine.cpu_s(), machine.memory_bytes()),
+        _route(settings, described),
     )
     uvloop.run(_main(settings, lambda buses: Agent(plant, described, me, means, buses), me, means))
     return 0
+
+
+def _route(settings: Settings, edge: site.Edge) -> EdgeNotice | None:
+    """Return the second way to tell somebody, where the site file names one."""
+    if edge.alone is None or not edge.alone.webhook:
+        return None
+    words = texts.load(settings.catalog_folder() / "i18n")
+    signing = secret.key(settings.data / "secrets", "webhook")
+    return EdgeNotice(edge.alone.webhook, signing, SystemClock(), words, edge.id)
 
 
 def config_hash(site_file: Path) -> str:
@@ -78,9 +93,13 @@ async def _main(
         "edge starts",
         extra={"edge": me.edge, "points": len(me.points), "birth": me.birth, "boot": me.boot},
     )
+    made, metrics = agent(buses), settings.ports.metrics
+    server = await health.serve(made.metrics, metrics) if metrics else None
     try:
-        await agent(buses).run(stop)
+        await made.run(stop)
     finally:
+        if server is not None:
+            server.close()
         for bus in buses:
             await loop.run_in_executor(None, bus.close)
     log.info("edge stopped", extra={"edge": me.edge})

@@ -8,6 +8,7 @@ import asyncio
 import heapq
 import logging
 import random
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,7 +17,10 @@ from edge import plan
 from edge.channel import Channel, Out
 from edge.decode import ratio
 from edge.drivers.modbus import Line, LineDown, NoAnswer, Refused, Request, request
+from edge.factors import Board
 from edge.lanes import Kind
+from edge.learned import LONGEST_AGAIN_S, Learned
+from edge.pace import Pace
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.ids import UnitId
 from watchkeeper.profile import Point, Profile, Rate
@@ -28,10 +32,8 @@ from watchkeeper.site import Unit
 SILENT: Final = 2
 SILENT_S: Final = 2.0
 FIRST_REST_S: Final = 1.0
-LONGEST_REST_S: Final = 60.0
+LONGEST_REST_S: Final = 300.0
 LONGEST_LIFE_SAFETY_REST_S: Final = 10.0
-REFUSED_AGAIN_S: Final = 60.0  # a point the device does not have is asked for this often
-_NOT_THERE: Final = frozenset({2, 3})  # Modbus exceptions that are about the registers asked for
 # How much later than it should be a block may get before it overtakes those of a faster rate.
 _LEAD_S: Final[dict[Rate, float]] = {"life_safety": 10.0, "normal": 5.0, "slow": 0.0}
 
@@ -52,6 +54,11 @@ class PolledUnit:
     silent: bool = False  # its points are NO_ANSWER
     resume: float = 0.0  # tick before which it is not asked
     channels: list[Channel] = field(default_factory=list)
+    board: Board = field(init=False)  # what its points are scaled by
+
+    def __post_init__(self) -> None:
+        """Begin with no factor known."""
+        self.board = Board(self.points)
 
     def missed(self, tick: float) -> bool:
         """Count a miss; True: its points have no value any more."""
@@ -74,12 +81,13 @@ class _Job:
     request: Request
     period_s: float
     due: float
+    refused: bool = False  # the device does not have it, as far as is known
 
 
 class Poller:
     """The owner of one bus."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - made in one place
         self,
         line: Line,
         clock: Clock,
@@ -88,6 +96,7 @@ class Poller:
         *,
         periods_s: Mapping[Rate, float] = plan.PERIODS_S,
         synchronised: Callable[[], bool] = lambda: True,
+        learned: Learned | None = None,
     ) -> None:
         """Prepare; add units, then run.
 
@@ -98,17 +107,21 @@ class Poller:
             new_id: Names events.
             periods_s: Seconds from read to read, by rate.
             synchronised: Whether the clock tells the right time.
+            learned: What devices were found not to have.
         """
         self._line, self._clock, self._out, self._new_id = line, clock, out, new_id
         self._periods_s, self._synchronised = periods_s, synchronised
         self.units: list[PolledUnit] = []
         self.beat = clock.tick()  # tick of the last step: the loop is alive
         self.reads = 0
+        self.pace = Pace(clock.tick())
+        self._learned = learned or Learned()
         self._line_rest_s = FIRST_REST_S
         self._line_said = ""
         self._waiting: list[tuple[float, int, _Job]] = []  # by when due
         self._ready: list[tuple[float, int, _Job]] = []  # due, by how urgent
         self._number = 0
+        self._errands: deque[tuple[Request, asyncio.Future[bytes]]] = deque()
 
     def add(self, unit: Unit, profile: Profile, aliases: Sequence[int]) -> None:
         """Poll a unit; `aliases` are those of the profile's points."""
@@ -122,12 +135,37 @@ class Poller:
             LONGEST_LIFE_SAFETY_REST_S if safety else LONGEST_REST_S,
         )
         self.units.append(polled)
-        for block in plan.blocks(profile.points, profile.modbus):
-            self._schedule(polled, block, self._clock.tick())
+        self._recall(polled)
+
+    def _recall(self, unit: PolledUnit) -> None:
+        """Schedule a unit's reads; what it is known not to have stands apart, for later."""
+        now, at = self._clock.tick(), unix_ms(self._clock.now())
+        known: dict[plan.Block, float] = {}
+        for refusal in self._learned.refusals:
+            if refusal.unit == unit.unit.id:
+                block = plan.found(
+                    unit.points,
+                    unit.profile.modbus,
+                    refusal.function,
+                    refusal.address,
+                    refusal.count,
+                )
+                if block is not None and block.rate != "life_safety":  # that is always asked
+                    left_s = (refusal.again - at) / 1000
+                    known[block] = now + min(max(left_s, 0.0), LONGEST_AGAIN_S)
+        for block in plan.blocks(unit.points, unit.profile.modbus, lost=list(known)):
+            self._schedule(unit, block, now)
+        for block, due in known.items():
+            self._schedule(unit, block, due, refused=True)
 
     def channels(self) -> Iterable[Channel]:
         """Return every block that is polled."""
         return (channel for unit in self.units for channel in unit.channels)
+
+    @property
+    def name(self) -> str:
+        """Return the bus's id."""
+        return self._line.name
 
     def ages(self) -> dict[str, float]:
         """Return seconds since each unit's last good answer."""
@@ -137,9 +175,12 @@ class Poller:
     async def run(self) -> None:
         """Poll until cancelled; a fault of ours costs one block one second, not the bus."""
         task = asyncio.current_task()
+        self._fail((job.channel for *_, job in self._waiting if job.refused), Quality.REFUSED)
         try:
             # wait_for of 3.11 loses a cancellation that meets an answer; the count does not.
             while not (task and task.cancelling()):
+                if self._errands:
+                    await self._run_errand(*self._errands.popleft())
                 job = self._next()
                 if job is None:
                     await self._pause()
@@ -153,7 +194,26 @@ class Poller:
         finally:
             self._line.close()
 
-    def _schedule(self, unit: PolledUnit, block: plan.Block, due: float) -> None:
+    async def ask(self, asked: Request) -> bytes:
+        """Have the line's owner ask this once, between two reads; raises what the line does."""
+        answer = asyncio.get_running_loop().create_future()
+        self._errands.append((asked, answer))
+        found: bytes = await answer
+        return found
+
+    async def _run_errand(self, asked: Request, answer: asyncio.Future[bytes]) -> None:
+        try:
+            data = await self._line.read(asked)
+        except (LineDown, NoAnswer, Refused) as why:
+            if not answer.done():
+                answer.set_exception(why)
+        else:
+            if not answer.done():
+                answer.set_result(data)
+
+    def _schedule(
+        self, unit: PolledUnit, block: plan.Block, due: float, *, refused: bool = False
+    ) -> None:
         channel = Channel(
             block,
             unit.points,
@@ -161,10 +221,11 @@ class Poller:
             unit.profile.modbus,
             ratio(unit.unit.ct),
             self._new_id,
+            board=unit.board,
         )
         unit.channels.append(channel)
         asked = request(unit.unit.unit, block, unit.profile.modbus.timeout_s)
-        self._wait(_Job(unit, channel, asked, self._periods_s[block.rate], due))
+        self._wait(_Job(unit, channel, asked, self._periods_s[block.rate], due, refused))
 
     def _wait(self, job: _Job) -> None:
         if job.period_s != float("inf"):
@@ -205,11 +266,23 @@ class Poller:
     def _answered(self, job: _Job, data: bytes) -> None:
         unit, now = job.unit, self._clock.tick()
         self.reads += 1
+        if self.pace.read(now, job.due, job.period_s):
+            self._paced()
+        if job.refused:
+            job.refused = False
+            self._learned.answered(unit.unit.id, job.channel.block)
         job.due = max(job.due + job.period_s, now)
         self._good(unit, now)
         job.channel.answered(
             unix_ms(self._clock.now()), data, self._out, synchronised=self._synchronised()
         )
+
+    def _paced(self) -> None:
+        said = {"bus": self.name, "late": round(self.pace.share, 3)}
+        if self.pace.is_behind:
+            log.warning("bus cannot keep its rates: see `watchkeeper plan`", extra=said)
+        else:
+            log.info("bus keeps its rates again", extra=said)
 
     def _good(self, unit: PolledUnit, now: float) -> None:
         if unit.silent:
@@ -254,10 +327,15 @@ class Poller:
         """Find the registers the device does not have by halving; ask for those rarely."""
         unit, now = job.unit, self._clock.tick()
         self._good(unit, now)
-        parts = plan.halves(job.channel.block, unit.points) if code in _NOT_THERE else []
+        parts = plan.halves(job.channel.block, unit.points) if code in plan.NOT_THERE else []
         if not parts:
             self._fail([job.channel], Quality.REFUSED)
-            job.due = now + (REFUSED_AGAIN_S if code in _NOT_THERE else max(job.period_s, 1.0))
+            job.refused = job.refused or code in plan.NOT_THERE
+            again_s = max(job.period_s, 1.0)
+            if code in plan.NOT_THERE:
+                at = unix_ms(self._clock.now())
+                again_s = self._learned.refused(unit.unit.id, job.channel.block, at)
+            job.due = now + again_s
             return
         unit.channels.remove(job.channel)
         job.period_s = float("inf")  # off the schedule: its parts take its place

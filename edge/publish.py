@@ -83,7 +83,7 @@ class Publisher:
         self._bus, self._data_bus = buses
         self._events, self._data = lanes
         self._ackers: dict[str, tuple[str, int]] = {}  # topic -> boot and connection
-        self._acked = {"event": clock.tick(), "data": clock.tick()}  # last acknowledgement
+        self._heard = clock.tick()  # when a server last said that it is there
         self._tasks: set[asyncio.Task[None]] = set()
         self._safety = sum(point.kind == "life_safety" for point in me.points)
         self._told = 0  # how many of them the last snapshot held: after a start it takes a while
@@ -178,7 +178,6 @@ class Publisher:
         lane = self._events if ack.lane == "event" else self._data
         if ack.journal != lane.journal:
             return
-        self._acked[ack.lane] = self._clock.tick()
         if ack.bad:
             log.error(
                 "rows refused and set aside",
@@ -195,7 +194,11 @@ class Publisher:
         except msgspec.DecodeError:
             return
         now = (state.boot, state.connection)
-        if state.state != "online" or self._ackers.get(topic) == now:
+        if state.state != "online":
+            return
+        if "/server/" in topic:
+            self._heard = self._clock.tick()
+        if self._ackers.get(topic) == now:
             return
         self._ackers[topic] = now
         (self._events if "/server/" in topic else self._data).restart()
@@ -206,8 +209,8 @@ class Publisher:
         except msgspec.DecodeError:
             return
         log.info("asked to send again", extra={"since": asked.since})
-        self._events.restart()
-        self._data.restart()
+        self._events.replay(asked.since)
+        self._data.replay(asked.since)
 
     def _on_ask_birth(self, _topic: str, payload: bytes) -> None:
         try:
@@ -232,7 +235,6 @@ class Publisher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def silence_s(self, lane: str) -> float:
-        """Return seconds since the last acknowledgement of a lane that still has some to come."""
-        waiting = self._events.flight if lane == "event" else self._data.flight
-        return self._clock.tick() - self._acked[lane] if len(waiting) else 0.0
+    def platform_s(self) -> float:
+        """Return seconds since a server said that it is there."""
+        return self._clock.tick() - self._heard

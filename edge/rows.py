@@ -13,9 +13,12 @@ import numpy as np
 
 from watchkeeper import wire
 from watchkeeper.batch import Batch, Floats
+from watchkeeper.quality import Quality
 from watchkeeper.wire import Event, Mode
 
 BATCH: Final = 500  # readings in a message
+GAP: Final = "gap"  # mode of a row that says what was given up
+WAIT: Final = "wait"  # mode of a row whose time waits for the clock to be set
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,12 @@ class Row:
 
     q: int
     birth: str  # hash of the birth its aliases belong to
-    mode: str  # data: "live" or "back"; event: its class
+    mode: str  # data: "live", "back", GAP or WAIT; event: its class
     at: int  # Unix ms of its newest reading
     tail: bytes  # the message behind its head
 
 
-def data_rows(batch: Batch, birth: str, *, mode: Mode, synchronised: bool) -> Iterator[Row]:
+def data_rows(batch: Batch, birth: str, *, mode: str, synchronised: bool) -> Iterator[Row]:
     """Yield rows of at most 500 readings each, ascending in time."""
     if len(batch) and not bool((batch.at[1:] >= batch.at[:-1]).all()):
         batch = batch.take(np.argsort(batch.at, kind="stable"))
@@ -45,6 +48,58 @@ def data_rows(batch: Batch, birth: str, *, mode: Mode, synchronised: bool) -> It
             part, journal="", sequence=0, birth=birth, mode="back", synchronised=synchronised
         )
         yield Row(0, birth, mode, int(part.at[-1]), wire.encode(message)[head:])
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when (Unix ms) how many readings there were."""
+
+    start: int
+    end: int
+    readings: int
+
+
+class _Told(msgspec.Struct):
+    """What a tail says about its span: of readings, or of a gap."""
+
+    t: int = 0
+    a: list[int] = []
+    gap: tuple[int, int, int] | None = None
+
+
+_told = msgspec.json.Decoder(_Told).decode
+
+
+def span_of(row: Row) -> Span:
+    """Return what a data row holds, or what its gap was; an unreadable one counts as a reading."""
+    try:
+        told = _told(b"{" + row.tail)
+    except msgspec.DecodeError:
+        return Span(row.at, row.at, 1)
+    return Span(*told.gap) if told.gap else Span(told.t, row.at, len(told.a))
+
+
+def gap_row(gap: Span, birth: str) -> Row:
+    """Return the row that stands for readings that were given up."""
+    head = len(_head("", 0, birth)) + len('"m":"back",')
+    message = wire.Gap("", 0, birth, "back", (gap.start, gap.end, gap.readings))
+    return Row(0, birth, GAP, gap.end, wire.encode(message)[head:])
+
+
+def corrected(row: Row, offset_ms: int | None) -> Row:
+    """Return a row that waited for the clock, at its right time; None: as it is, marked."""
+    if offset_ms is None:
+        return Row(row.q, row.birth, "back", row.at, row.tail)
+    message = wire.decode_data(data_message("", row, "back"))
+    untimed = int(Quality.CLOCK_UNSYNCHRONISED)
+    right = msgspec.structs.replace(
+        message,
+        start=message.start + offset_ms,
+        synchronised=1,
+        qualities=[each for each in message.qualities if each[1] != untimed],
+    )
+    head = len(_head("", row.q, row.birth)) + len('"m":"back",')
+    return Row(row.q, row.birth, "back", row.at + offset_ms, wire.encode(right)[head:])
 
 
 def event_row(event: Event, birth: str, *, synchronised: bool) -> Row:

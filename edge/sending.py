@@ -17,7 +17,8 @@ from typing_extensions import override
 from edge.flight import Flight, Range, Send, within
 from edge.keep import Keeper
 from edge.lanes import ORDER
-from edge.rows import Row, data_message, event_message
+from edge.replay import Replay
+from edge.rows import WAIT, Row, data_message, event_message
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.wire import Mode
 
@@ -36,6 +37,7 @@ class _Lane:
 
     def __init__(self, keeper: Keeper, send: Send, clock: Clock) -> None:
         self._keeper, self._send, self._clock = keeper, send, clock
+        self._replay = Replay(keeper)
         self.refused = 0  # rows the other side could not read
 
     @property
@@ -46,6 +48,10 @@ class _Lane:
     def acked(self, ranges: Sequence[Range]) -> None:
         """Forget what was stored at the other side."""
         raise NotImplementedError
+
+    def silence_s(self) -> float:
+        """Return seconds since the oldest unacknowledged message left; 0: there is none."""
+        return self.flight.silence_s(self._clock.tick())
 
     async def set_aside(self, bad: list[tuple[int, str]]) -> None:
         """Put away what the other side cannot read: it would stand in the way for ever."""
@@ -73,13 +79,14 @@ class DataLane(_Lane):
         self.hungry = asyncio.Event()  # there is room and more to read: `tend` should come
 
     def committed(self, rows: Sequence[Row]) -> None:
-        """Take rows that have just become durable."""
+        """Take rows that have just become durable; those that wait for the clock stay there."""
         if self._at_end and rows[0].q == self._cursor + 1:
             self._cursor = rows[-1].q
         else:
             self._at_end = False  # somebody else writes to this journal too
-        self._fresh.extend(rows)
-        self._fresh_q.update(row.q for row in rows)
+        fresh = [row for row in rows if row.mode != WAIT]
+        self._fresh.extend(fresh)
+        self._fresh_q.update(row.q for row in fresh)
         while len(self._fresh) > FRESH_ROWS:
             row = self._fresh.popleft()
             self._fresh_q.discard(row.q)
@@ -91,7 +98,18 @@ class DataLane(_Lane):
         for q in self.flight.acked(ranges, self._clock.tick()):
             self._rows.pop(q, None)
         self._keeper.forget(list(ranges))
+        self._replay.acked(ranges)
         self.pump()
+
+    def settled(self, first: int) -> None:
+        """Read on from here: rows that waited for the clock wait no longer."""
+        self._cursor, self._at_end = min(self._cursor, first - 1), False
+        self.hungry.set()
+
+    def replay(self, since: int) -> None:
+        """Send again all that is kept since an instant, Unix ms."""
+        self.flight.hurry(q for q, row in self._rows.items() if row.at >= since)
+        self._replay.ask(since)
 
     def restart(self) -> None:
         """Send everything that is kept, again: whoever had it may have lost it."""
@@ -101,6 +119,7 @@ class DataLane(_Lane):
         self._fresh_q.clear()
         self._backlog.clear()
         self._cursor, self._at_end = 0, False
+        self._replay.restart()
 
     def pump(self) -> None:
         """Send while the window has room."""
@@ -109,22 +128,29 @@ class DataLane(_Lane):
             self.hungry.set()
 
     def _pump(self) -> None:
-        while self.flight.has_room:
-            if self._fresh:
-                row = self._fresh.pop()
-                self._fresh_q.discard(row.q)
-            elif self._backlog:
-                row = self._backlog.popleft()
-                if row.q in self.flight or row.q in self._fresh_q:
-                    continue
-            else:
-                return
+        while self.flight.has_room and (row := self._next()):
             message = data_message(self.journal, row, self._mode(row))
             if not self._send(message):
-                self._backlog.appendleft(row)
+                if not self._replay.give_back(row):
+                    self._backlog.appendleft(row)
                 return
             self._rows[row.q] = row
             self.flight.add(row.q, len(message), self._clock.tick())
+
+    def _next(self) -> Row | None:
+        """Return what is most worth sending of what is in memory."""
+        if self._fresh:
+            row = self._fresh.pop()
+            self._fresh_q.discard(row.q)
+            return row
+        while self._backlog:
+            row = self._backlog.popleft()
+            if row.q not in self.flight and row.q not in self._fresh_q:
+                return row
+        while asked := self._replay.take():
+            if asked.q not in self.flight:
+                return asked
+        return None
 
     async def tend(self) -> bool:
         """Read on in the backlog and send late ones again; False: nothing more to read now."""
@@ -134,6 +160,8 @@ class DataLane(_Lane):
             if not self._send(data_message(self.journal, row, self._mode(row))):
                 break
             self.flight.again(q, now)
+        await self._replay.tend(now)
+        self._pump()
         if len(self._backlog) >= PAGE:
             return False
         if self._at_end and await self._keeper.call(self._keeper.journal.newest) <= self._cursor:
@@ -168,6 +196,7 @@ class EventLane(_Lane):
         self._newest: dict[int, int] = {}  # point -> q of its newest row in memory
         self._waiting: list[tuple[int, bool, int]] = []  # class, superseded, q
         self._more = True  # the journal may hold rows that are not in memory
+        self._known: dict[int, float] = {}  # q -> tick at which it was known; oldest first
 
     def committed(self, rows: Sequence[Row]) -> None:
         """Take events that have just become durable, and send them."""
@@ -180,8 +209,25 @@ class EventLane(_Lane):
         self.flight.acked(ranges, self._clock.tick())
         for q in within(self._rows, ranges):
             self._drop(q)
+        for q in within(self._known, ranges):
+            del self._known[q]
         self._keeper.forget(list(ranges))
+        self._replay.acked(ranges)
         self.pump()
+
+    def open_s(self) -> float:
+        """Return for how long an event has waited to be stored at the other side; 0: none does."""
+        known = next(iter(self._known.values()), None)
+        return 0.0 if known is None else self._clock.tick() - known
+
+    def open(self) -> int:
+        """Return how many events wait to be stored at the other side, as far as is in memory."""
+        return len(self._known)
+
+    def replay(self, since: int) -> None:
+        """Send again all that is kept since an instant, Unix ms."""
+        self.flight.hurry(q for q, row in self._rows.items() if row.at >= since)
+        self._replay.ask(since)
 
     def restart(self) -> None:
         """Send everything that is kept, again."""
@@ -191,6 +237,7 @@ class EventLane(_Lane):
         self._newest.clear()
         self._waiting.clear()
         self._more = True
+        self._replay.restart()
 
     def pump(self) -> None:
         """Send while the window has room."""
@@ -207,6 +254,18 @@ class EventLane(_Lane):
                 heapq.heappush(self._waiting, (order, superseded, q))
                 return
             self.flight.add(q, len(message), self._clock.tick())
+        self._pump_replay()
+
+    def _pump_replay(self) -> None:
+        while self.flight.has_room and (row := self._replay.take()):
+            if row.q in self._rows:
+                continue
+            message = event_message(self.journal, row)
+            if not self._send(message):
+                self._replay.give_back(row)
+                return
+            self._rows[row.q], self._alias[row.q] = row, _alias(row)
+            self.flight.add(row.q, len(message), self._clock.tick())
 
     async def tend(self) -> bool:
         """Load what waits on disk and send late ones again; False: nothing more to read now."""
@@ -215,6 +274,8 @@ class EventLane(_Lane):
             if not self._send(event_message(self.journal, self._rows[q])):
                 break
             self.flight.again(q, now)
+        await self._replay.tend(now)
+        self._pump_replay()
         if not self._more or self._waiting:
             return False
         self._more = False
@@ -232,6 +293,7 @@ class EventLane(_Lane):
             self._more = True
             return
         alias = _alias(row)
+        self._known.setdefault(row.q, self._clock.tick())
         self._rows[row.q], self._alias[row.q] = row, alias
         self._newest[alias] = max(row.q, self._newest.get(alias, 0))
         heapq.heappush(self._waiting, (ORDER[row.mode], False, row.q))

@@ -112,7 +112,8 @@ class Ingest:
         try:
             message, batch = _read(payload)
         except (msgspec.DecodeError, ValueError) as error:
-            self._refuse(up, payload, str(error))
+            if not self._take_gap(up, payload):
+                self._refuse(up, payload, str(error))
             return
         numbers = self.births.numbers((up.site, up.edge, message.birth), self._history.series)
         if numbers is None:
@@ -123,6 +124,21 @@ class Ingest:
         self._group.readings += len(batch)
         self._group.ok.setdefault((up.site, up.edge, message.journal), []).append(message.sequence)
         self.counts["batches"] += 1
+
+    def _take_gap(self, up: Up, payload: bytes) -> bool:
+        """Put down what an edge had to give up; False: the message says no such thing."""
+        try:
+            told = wire.decode_gap(payload)
+        except msgspec.DecodeError:
+            return False
+        start, end, readings = told.gap
+        self._put_aside(up, "gap", payload, readings)
+        self._group.ok.setdefault((up.site, up.edge, told.journal), []).append(told.sequence)
+        log.warning(
+            "an edge had no room for readings",
+            extra={"edge": up.edge, "from": start, "to": end, "readings": readings},
+        )
+        return True
 
     def _checked(self, up: Up, message: wire.Data, batch: Batch, numbers: Numbers) -> Batch:
         """Return what can be stored, by series number; put aside the rest."""

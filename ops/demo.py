@@ -90,7 +90,8 @@ def placed(settings: Settings, port_base: int | None) -> Settings:
     text = settings.site_file().read_text("utf-8")
     plant = site.load(settings.site_file(), settings.catalog_folder() / "profiles")
     for number, bus in enumerate(bus for edge in plant.site.edges for bus in edge.buses):
-        text = text.replace(f"port: {bus.modbus_tcp.port}}}", f"port: {port_base + 5 + number}}}")
+        if (tcp := bus.modbus_tcp or bus.gb26875) is not None:
+            text = text.replace(f"port: {tcp.port}}}", f"port: {port_base + 5 + number}}}")
     moved.write_text(text, "utf-8")
     return settings.model_copy(
         update={

@@ -25,6 +25,9 @@ COMMANDS = {
     "simulate": ("ops.one", "run the simulated devices of a site"),
     "doctor": ("ops.doctor", "check configuration, ports, broker and store; say how to mend them"),
     "catalog": ("ops.catalog", "check catalog files: file:line: what (fix)"),
+    "plan": ("ops.plan", "show what is read of each device and whether its bus keeps up"),
+    "probe": ("ops.probe", "read a device once by a profile and show what does not fit"),
+    "scan": ("ops.probe", "find the units that answer on a bus"),
     "account": ("ops.account", "add an account"),
     "bench": ("ops.bench.main", "measure a figure and hold it against its bar"),
 }

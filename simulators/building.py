@@ -63,7 +63,7 @@ class Building:
         }
         self.panels = {
             unit.id: FirePanel(max((zone.detectors[1] for zone in unit.zones), default=60))
-            for unit in self._of("fire-panel-gateway")
+            for unit in [*self._of("fire-panel-gateway"), *self._of("fire-gb26875")]
         }
         self.sumps = {unit.id: Sump() for unit in self._of("sump-pump")}
         self.rooms = {unit.id: Room(unit.id, seed=seed) for unit in self._of("xy-md02")}

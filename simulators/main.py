@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from urllib.parse import urlsplit
 
 from adapters.system_clock import SystemClock
-from simulators import modbus_server, technicians
+from simulators import modbus_server, technicians, transmitter
 from simulators.building import Building
 from simulators.extras import Extras
 from simulators.fault_proxy import Proxies
@@ -72,6 +72,8 @@ async def serve(building: Building) -> list[asyncio.Server]:
     for edge in building.plant.site.edges:
         for bus in edge.buses:
             where = bus.modbus_tcp
+            if where is None:
+                continue  # see transmitter.py; serial lines are not simulated
             try:
                 made = await modbus_server.serve(building.bus(bus.id), where.host, where.port)
             except OSError as error:
@@ -112,7 +114,8 @@ async def _until_stopped(
                 raise _taken("control port", "127.0.0.1", story_port, error) from error
             stack.callback(control.close)
             _log.info("control port %s", control.sockets[0].getsockname()[1])
-        tasks = [asyncio.create_task(_live(stage, life, now_ms))]
+        works = [_live(stage, life, now_ms), *transmitter.lines(stage.building)]
+        tasks = [asyncio.create_task(work) for work in works]
         if world is not None:
             tasks.append(asyncio.create_task(technicians.work(world)))
         ended = asyncio.create_task(stopped.wait())

@@ -47,10 +47,14 @@ class FakeDevice:
         self.asked.append((unit, function, address, count))
         if unit in self.silent:
             return None
-        right = frame(question, self._body(unit, function, address, count))
+        if function == 5:  # the fourth word is ON or OFF; the question is the answer
+            self.registers[unit, 1, address] = int(count == 0xFF00)
+            return question
+        right = frame(question, self.body(unit, function, address, count))
         return self.trouble(question, right) if self.trouble else right
 
-    def _body(self, unit: int, function: int, address: int, count: int) -> bytes:
+    def body(self, unit: int, function: int, address: int, count: int) -> bytes:
+        """Return a right answer without its frame."""
         try:
             found = [self.registers[unit, function, address + n] for n in range(count)]
         except KeyError:

@@ -16,16 +16,20 @@ SCHEMA = "wk.profile/1"
 
 TypeWord: TypeAlias = Literal[
     "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64",
-    "float16", "float32", "float64", "bcd16", "bcd32", "string",
+    "float16", "float32", "float64", "bcd16", "bcd32", "bcd48", "string",
 ]  # fmt: skip
 REGISTERS: dict[TypeWord, int] = {
     "bool": 1, "int16": 1, "uint16": 1, "int32": 2, "uint32": 2, "int64": 4, "uint64": 4,
     "float16": 1, "float32": 2, "float64": 4, "bcd16": 1, "bcd32": 2,
+    "bcd48": 3,
 }  # fmt: skip
+WHOLE: frozenset[TypeWord] = frozenset({"int16", "uint16", "int32", "uint32", "int64", "uint64"})
 EquipmentClass: TypeAlias = Literal[
-    "electricity_meter", "water_meter", "elevator", "fire_panel", "pump", "environment"
-]
-Address: TypeAlias = Annotated[int, Meta(ge=0, le=65535)]
+    "electricity_meter", "water_meter", "elevator", "fire_panel", "pump", "environment",
+    "sensor", "drive", "generator", "ups",
+]  # fmt: skip
+Address: TypeAlias = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
+Octet: TypeAlias = Annotated[int, Meta(ge=0, le=255)]
 Bit: TypeAlias = Annotated[int, Meta(ge=0, le=15)]  # 0 is the lowest, worth 1
 Function: TypeAlias = Annotated[int, Meta(ge=1, le=4)]
 WordOrder: TypeAlias = Literal["big", "little"]
@@ -47,19 +51,40 @@ class Repeat(Struct, frozen=True, forbid_unknown_fields=True):
     step: Annotated[int, Meta(ge=1)] = 1  # registers from one to the next
 
 
+class Component(Struct, frozen=True, forbid_unknown_fields=True):
+    """Where in a fire system a value comes from, numbered as in GB/T 26875.3-2011, tables 4 to 6.
+
+    The point's `address` is that of the component; of the system, where `type` is not given; 0
+    for the transmission device itself (no `system`).
+    """
+
+    system: Octet | None = None  # type: 1 fire alarm, 12 sprinklers, ...
+    panel: Octet = 1  # address of the system the component belongs to
+    type: Octet | None = None  # of the component: 42 point-type smoke detector, ...
+    analog: Octet | None = None  # type of a measured value: 2 height; not given: the state
+
+
 class Point(Struct, frozen=True, forbid_unknown_fields=True):
     """One value of a device."""
 
     id: Annotated[str, Meta(pattern=r"^[a-z0-9_{}-]+$")]
     name: Text
-    address: Address  # 0-based, as on the wire
+    address: Address  # 0-based, as on the wire; a register's is at most 65535
     type: TypeWord
     unit: str = ""  # of the scaled value, a word of watchkeeper/units.py
     function: Function | None = None  # the profile's, where none is given
     length: Annotated[int, Meta(ge=1, le=64)] = 1  # registers of a string
     bit: Bit | None = None  # a single bit of the register, as 0 or 1
     bits: tuple[Bit, Bit] | None = None  # lowest and highest bit of a field, as a number from 0
-    scale: float = 1.0  # value = register * scale
+    scale: float = 1.0  # value = register * scale + offset
+    offset: float = 0.0
+    fraction_bits: Annotated[int, Meta(ge=0, le=63)] = 0  # fixed point: register / 2^n
+    # Unix seconds. epoch: the register counts from 1970; calendar: bcd48 of YYMMDDhhmmss. A device
+    # that keeps local time needs an offset: -28800 where it is eight hours ahead of UTC.
+    time: Literal["epoch", "calendar"] | None = None
+    scale_from: str = ""  # the point of the same device that says how this one is scaled
+    scale_kind: Literal["exponent", "factor"] = "exponent"  # value * 10^n, or value * n
+    ratio_from: list[str] = []  # points this one is multiplied by: the CT and PT ratio of a meter
     word_order: WordOrder | None = None
     byte_order: WordOrder | None = None
     words: list[Word] = []  # of an enumerated point
@@ -72,14 +97,21 @@ class Point(Struct, frozen=True, forbid_unknown_fields=True):
     rate: Rate | None = None  # life_safety for that class, else normal
     decimals: Annotated[int, Meta(ge=0, le=6)] = 1  # shown to people
     deadband: Annotated[float, Meta(ge=0)] = 0.0  # a smaller change is not reported
+    deadband_percent: Annotated[float, Meta(ge=0, le=100)] = 0.0  # of what was last reported
     through: bool = False  # scaled by the unit's CT ratio (secondary-side values)
     stale_after_s: Annotated[float, Meta(gt=0)] = 60.0  # older is UNKNOWN
     repeat: Repeat | None = None
+    component: Component | None = None  # of a fire system, in place of a register
 
     @property
     def registers(self) -> int:
         """Return how many registers (or coils) the point takes."""
         return self.length if self.type == "string" else REGISTERS[self.type]
+
+    @property
+    def factors(self) -> list[str]:
+        """Return the points whose values this one is scaled by."""
+        return [self.scale_from, *self.ratio_from] if self.scale_from else self.ratio_from
 
 
 class Modbus(Struct, frozen=True, forbid_unknown_fields=True):
@@ -102,6 +134,12 @@ class Profile(Struct, frozen=True, forbid_unknown_fields=True):
     source: str  # where the register map was seen
     points: list[Point]
     modbus: Modbus = Modbus()
+    verified: bool = False  # two independent sources, or a list of the maker, agree on the map
+
+    @property
+    def of_components(self) -> bool:
+        """Return whether the points are parts of a fire system, not registers."""
+        return any(point.component for point in self.points)
 
 
 def load(path: Path) -> Profile:
@@ -122,25 +160,128 @@ def _spelled_out(point: Point) -> Iterator[Point]:
             id=point.id.format(n=f"{number:0{len(str(point.repeat.count))}}"),
             name=Text(point.name.zh.format(n=number), point.name.en.format(n=number)),
             address=point.address + (number - 1) * point.repeat.step,
+            scale_from=point.scale_from.format(n=f"{number:0{len(str(point.repeat.count))}}"),
             repeat=None,
         )
 
 
 def _check(points: list[Point], path: Path) -> None:
     """Refuse what each point allows but all together do not."""
-    seen: set[str] = set()
+    by_id: dict[str, Point] = {}
     for point in points:
-        if point.id in seen:
+        if point.id in by_id:
             _refuse(path, point, f"point `{point.id}` stands twice", "rename one of the two")
-        if point.bit is not None and point.type not in {"bool", "uint16"}:
-            _refuse(path, point, f"point `{point.id}`: a bit of a {point.type}", "use type: uint16")
-        low, high = point.bits or (0, 0)
-        if point.bits and (low > high or point.bit is not None or point.type != "uint16"):
-            what = f"point `{point.id}`: bits {low} to {high} of a {point.type}"
-            _refuse(path, point, what, "use type: uint16, bits: [lowest, highest] and no `bit`")
-        if point.address + point.registers > 65536:  # noqa: PLR2004 - Modbus has 65,536 registers
-            _refuse(path, point, f"point `{point.id}` ends past register 65535", "check `address`")
-        seen.add(point.id)
+        by_id[point.id] = point
+    for point in points:
+        for wrong, what, fix in (
+            *_shape(point),
+            *_meaning(point),
+            *_factors(point, by_id),
+            *_part(point, by_id),
+        ):
+            if wrong:
+                _refuse(path, point, f"point `{point.id}`{what}", fix)
+
+
+_Rule: TypeAlias = tuple[bool, str, str]  # whether it is broken, in which words, what to do
+
+
+def _shape(point: Point) -> Iterator[_Rule]:
+    """Yield the rules about registers and bits."""
+    yield (
+        point.bit is not None and point.type not in {"bool", "uint16"},
+        f": a bit of a {point.type}",
+        "use type: uint16",
+    )
+    low, high = point.bits or (0, 0)
+    yield (
+        point.bits is not None and (low > high or point.bit is not None or point.type != "uint16"),
+        f": bits {low} to {high} of a {point.type}",
+        "use type: uint16, bits: [lowest, highest] and no `bit`",
+    )
+    yield (
+        point.component is None and point.address + point.registers > 65536,  # noqa: PLR2004 - Modbus has 65,536 registers
+        " ends past register 65535",
+        "check `address`",
+    )
+    partial = point.bit is not None or point.bits is not None
+    yield (
+        point.fraction_bits > 0 and (point.type not in WHOLE or partial),
+        f": fraction bits of a {point.type}{' field' if partial else ''}",
+        f"use a whole type ({', '.join(sorted(WHOLE))}) or `scale`",
+    )
+    is_number = point.words or point.factors or point.time or point.point_class != "telemetry"
+    yield (
+        point.type == "string" and bool(is_number or partial),
+        " is a text: it has no words, bits, time, scale or alarm class",
+        "remove them, or use a type of a number",
+    )
+
+
+def _meaning(point: Point) -> Iterator[_Rule]:
+    """Yield the rules about times, counters and deadbands."""
+    epochs = WHOLE - {"int16", "uint16"}
+    yield (
+        point.time == "epoch" and (point.type not in epochs or point.fraction_bits > 0),
+        f": seconds since 1970 in a {point.type}",
+        f"use one of {', '.join(sorted(epochs))}, without fraction bits",
+    )
+    yield (
+        point.time == "calendar" and (point.type != "bcd48" or point.scale != 1.0),
+        f": a calendar in a {point.type}",
+        "use type: bcd48 (YYMMDDhhmmss) without `scale`",
+    )
+    yield (
+        point.time is not None and (point.unit != "s" or point.kind == "counter"),
+        " is an instant: Unix seconds",
+        "write `unit: s` and no `kind: counter`",
+    )
+    yield (
+        point.deadband_percent > 0 and point.kind == "counter",
+        ": a percentage of a counter",
+        "use `deadband`, or none: energy is settled by every change",
+    )
+
+
+def _factors(point: Point, by_id: dict[str, Point]) -> Iterator[_Rule]:
+    """Yield the rules about being scaled by other points."""
+    for name in point.factors:
+        source = by_id.get(name)
+        yield source is None, f": no point `{name}` to be scaled by", "check the id"
+        yield (
+            source is not None and (bool(source.factors or source.time) or source.type == "string"),
+            f": `{name}` is scaled itself, a time or a text",
+            "scale by a plain number of the device",
+        )
+    scaled = bool(point.factors)
+    yield (
+        scaled and (point.through or point.offset != 0 or point.time is not None),
+        " is scaled by a point and by `through`, `offset` or `time`",
+        "keep one of them",
+    )
+    yield (
+        scaled and point.rollover is not None,
+        ": where it rolls over depends on another point",
+        "remove `rollover`, or scale by the `ct` of the site file (`through: true`)",
+    )
+
+
+def _part(point: Point, by_id: dict[str, Point]) -> Iterator[_Rule]:
+    """Yield the rules about parts of a fire system: only what a frame of it can carry."""
+    part = point.component
+    if part is None:
+        among = any(each.component for each in by_id.values())
+        yield among, " is a register among components", "give it a profile of its own"
+        return
+    yield part.system is None and part.type is not None, ": part of no system", "give `system`"
+    yield part.analog is not None and part.type is None, ": a system measures", "give `type`"
+    wanted = "uint16" if part.analog is None else "int16"
+    odd = point.bits or point.factors or point.time or point.fraction_bits or point.through
+    yield (
+        point.type != wanted or bool(odd),
+        f": a component has one {wanted}, whole or one `bit` of it",
+        f"use type: {wanted} with `scale` at most",
+    )
 
 
 def _refuse(path: Path, point: Point, what: str, fix: str) -> None:

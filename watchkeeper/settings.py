@@ -24,6 +24,7 @@ class Ports(_Section):
     dashboard: int = Field(8501, ge=1, le=65535, description="what a person opens")
     api: int = Field(8500, ge=1, le=65535)
     simulators: int = Field(15019, ge=0, le=65535, description="control of the simulators")
+    metrics: int = Field(0, ge=0, le=65535, description="of the edge, for Prometheus; 0: none")
 
 
 class Mqtt(_Section):

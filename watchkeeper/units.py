@@ -5,5 +5,5 @@ SYMBOLS: dict[str, str] = {
     "kvar": "kvar", "Hz": "Hz", "deg": "°", "%": "%", "Wh": "Wh", "kWh": "kWh", "kvarh": "kvarh",
     "m3": "m³", "m3/h": "m³/h", "MPa": "MPa", "bar": "bar", "degC": "°C", "%RH": "%RH",
     "m": "m", "cm": "cm", "m/s": "m/s", "s": "s", "min": "min", "h": "h", "rpm": "rpm",
-    "ppm": "ppm", "kg": "kg", "yuan": "¥", "pf": "",
+    "ppm": "ppm", "%LEL": "%LEL", "kg": "kg", "yuan": "¥", "pf": "",
 }  # fmt: skip

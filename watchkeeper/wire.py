@@ -64,6 +64,17 @@ class Data(Struct, frozen=True):
     version: int = field(name="v", default=VERSION)
 
 
+class Gap(Struct, frozen=True):
+    """up/data too: readings the edge had no room for; acknowledged as a batch is."""
+
+    journal: str = field(name="j")
+    sequence: int = field(name="q")
+    birth: str = field(name="h")
+    mode: Mode = field(name="m")
+    gap: tuple[int, int, int]  # from and to, Unix ms, and how many readings
+    version: int = field(name="v", default=VERSION)
+
+
 class Event(Struct, frozen=True):
     """up/event: one change of a life-safety or fault point, with an identity of its own."""
 
@@ -128,6 +139,7 @@ class Replay(Struct, frozen=True):
 encode = msgspec.json.Encoder().encode
 decode_birth = msgspec.json.Decoder(Birth).decode
 decode_data = msgspec.json.Decoder(Data).decode
+decode_gap = msgspec.json.Decoder(Gap).decode
 decode_state = msgspec.json.Decoder(State).decode
 decode_ack = msgspec.json.Decoder(Ack).decode
 decode_ask_birth = msgspec.json.Decoder(AskBirth).decode

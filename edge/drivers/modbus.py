@@ -1,22 +1,32 @@
-"""Modbus TCP on pymodbus: one connection with one owner, who alone may ask, one request at a time.
+"""Modbus on pymodbus: one connection with one owner, who alone may ask, one request at a time.
+
+Three connections: Modbus TCP, a serial line, and RTU frames over TCP (a serial server that passes
+them through). RTU has no transaction numbers: there a late answer is told by its unit, function
+and length alone, so after a miss the line is closed and what it still held is thrown away.
 
 pymodbus keeps running: its retries would reuse a transaction number, so they are off, and whatever
 was not a right answer (time-out, other unit, other length, other transaction) ends the connection:
 a late reply can then never be taken for the next one. Answers stay bytes: decoding is vectorised.
-Only functions 1 to 4 exist here, so the edge cannot write to a device.
+Only functions 1 to 4 exist here, and 5 for the one coil a site file may name (edge/alone.py).
 """
 
+import asyncio
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias, cast
 
 from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.client.base import ModbusBaseClient
 from pymodbus.exceptions import ConnectionException, ModbusException
+from pymodbus.framer import FramerType
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 from pymodbus.pdu.bit_message import (
     ReadCoilsRequest,
     ReadCoilsResponse,
     ReadDiscreteInputsRequest,
     ReadDiscreteInputsResponse,
+    WriteSingleCoilRequest,
+    WriteSingleCoilResponse,
 )
 from pymodbus.pdu.register_message import (
     ReadHoldingRegistersRequest,
@@ -24,9 +34,14 @@ from pymodbus.pdu.register_message import (
     ReadInputRegistersRequest,
     ReadInputRegistersResponse,
 )
+from pymodbus.transport import CommParams, CommType
 from typing_extensions import override
 
-from edge.plan import Block
+from edge.drivers import modbus_serial
+from edge.plan import Block, gap_s, transmission_s
+from watchkeeper.site import Bus, ModbusRtu, ModbusRtuTcp, ModbusTcp
+
+Where: TypeAlias = ModbusTcp | ModbusRtu | ModbusRtuTcp
 
 CONNECT_S: Final = 3.0
 _BEHIND_GATEWAY: Final = frozenset({0x0A, 0x0B})  # a gateway says: the device does not answer
@@ -72,6 +87,14 @@ class _Inputs(_Bytes, ReadDiscreteInputsResponse):
     """Function 2."""
 
 
+class _Written(_Bytes, WriteSingleCoilResponse):
+    """Function 5: the question comes back."""
+
+    @override
+    def decode(self, data: bytes) -> None:
+        self.values = data
+
+
 class _Holding(_Bytes, ReadHoldingRegistersResponse):
     """Function 3."""
 
@@ -105,13 +128,31 @@ def request(unit: int, block: Block, timeout_s: float) -> Request:
     return Request(pdu, unit, block.function, block.size, timeout_s)
 
 
+def write_coil(unit: int, address: int, timeout_s: float, *, on: bool) -> Request:
+    """Return the request that switches a coil."""
+    pdu = WriteSingleCoilRequest(address=address, bits=[on], dev_id=unit)
+    return Request(pdu, unit, pdu.function_code, 4, timeout_s)
+
+
+def line_of(bus: Bus) -> "Line":
+    """Return the line of a Modbus bus; ValueError: it is of another kind."""
+    where = bus.modbus_tcp or bus.modbus_rtu or bus.modbus_rtu_tcp
+    if where is None:
+        raise ValueError(f"bus {bus.id} is no Modbus bus")
+    return Line(where, bus.id)
+
+
 class Line:
     """The connection to one bus."""
 
-    def __init__(self, host: str, port: int) -> None:
-        """Name the bus; connects with the first read."""
-        self.host, self.port = host, port
-        self._client: AsyncModbusTcpClient | None = None
+    def __init__(self, where: Where, name: str = "") -> None:
+        """Say where the bus is; connects with the first read."""
+        self.where = where
+        self._address = where.port if isinstance(where, ModbusRtu) else f"{where.host}:{where.port}"
+        self.name = name or self._address
+        self._gap_s = gap_s(where) if isinstance(where, ModbusRtu) else 0.0
+        self._quiet = 0.0  # when the line has been quiet for long enough, by the loop's clock
+        self._client: ModbusBaseClient | None = None
         # Transaction numbers go on over connections: a gateway may send a late answer on the next.
         self._transaction = 0
 
@@ -125,11 +166,16 @@ class Line:
         """
         client = self._client or await self._opened()
         client.ctx.comm_params.timeout_connect = asked.timeout_s
+        if self._gap_s:
+            await self._on_serial(client, asked)
         try:
             answer = await client.ctx.execute(False, asked.pdu)  # noqa: FBT003 - pymodbus' own
         except ModbusException as error:
             self.close()
             raise NoAnswer(str(error)) from None
+        finally:
+            if self._gap_s:
+                self._quiet = asyncio.get_running_loop().time() + self._gap_s
         if (
             answer.dev_id != asked.unit
             or answer.transaction_id != asked.pdu.transaction_id
@@ -153,25 +199,52 @@ class Line:
             self._transaction = client.ctx.next_tid
             client.close()
 
-    async def _opened(self) -> AsyncModbusTcpClient:
-        client = AsyncModbusTcpClient(
-            self.host,
-            port=self.port,
-            timeout=CONNECT_S,
-            retries=0,
-            reconnect_delay=0,
-            trace_connect=lambda connected: None if connected else self._lost(client),
-        )
-        for answer in (_Coils, _Inputs, _Holding, _InputRegisters):
+    async def _on_serial(self, client: ModbusBaseClient, asked: Request) -> None:
+        """Leave the silence between frames; the time-out counts from the last byte sent."""
+        client.ctx.comm_params.timeout_connect += transmission_s(self.where, asked.size)
+        pause = self._quiet - asyncio.get_running_loop().time()
+        if pause > 0:
+            await asyncio.sleep(pause)
+
+    async def _opened(self) -> ModbusBaseClient:
+        client = self._made()
+        for answer in (_Coils, _Inputs, _Holding, _InputRegisters, _Written):
             client.register(answer)
         if not await client.connect():
             client.close()
-            raise LineDown(f"{self.host}:{self.port}")
+            raise LineDown(self._address)
         client.ctx.next_tid = self._transaction
         self._client = client
         return client
 
-    def _lost(self, client: AsyncModbusTcpClient) -> None:
+    def _made(self) -> ModbusBaseClient:
+        where = self.where
+        client: ModbusBaseClient
+
+        def connected(up: bool) -> None:  # noqa: FBT001 - pymodbus calls it so
+            if not up:
+                self._lost(client)
+
+        if isinstance(where, ModbusRtu):
+            wanted = CommParams(
+                comm_name=self.name, comm_type=CommType.SERIAL, timeout_connect=CONNECT_S
+            )
+            client = ModbusBaseClient(FramerType.RTU, 0, wanted, None, None, connected)
+            protocol = cast("asyncio.Protocol", client.ctx)
+            client.ctx.call_create = partial(modbus_serial.connect, where, lambda: protocol)
+            return client
+        client = AsyncModbusTcpClient(
+            where.host,
+            framer=FramerType.SOCKET if isinstance(where, ModbusTcp) else FramerType.RTU,
+            port=where.port,
+            timeout=CONNECT_S,
+            retries=0,
+            reconnect_delay=0,
+            trace_connect=connected,
+        )
+        return client
+
+    def _lost(self, client: ModbusBaseClient) -> None:
         """Tell the read under way at once; pymodbus would let it wait for its time-out."""
         if client is self._client:
             self._client, self._transaction = None, client.ctx.next_tid

@@ -36,6 +36,28 @@ def test_reports_what_moved(deadband: float, values: list[float], expected: list
 
 
 @pytest.mark.serves("A5")
+def test_a_percentage_is_one_of_what_was_last_reported() -> None:
+    band = Deadband([point(deadband=1, deadband_percent=10)])
+
+    said = [
+        reports(band, START + n, value)
+        for n, value in enumerate([100, 109, 110, 120.9, 121, 0, 0.9, 1, -1, float("nan"), 5])
+    ]
+
+    assert said == [True, False, True, False, True, True, False, True, True, False, True]
+
+
+@pytest.mark.serves("A5")
+def test_a_percentage_survives_a_value_that_is_none() -> None:
+    band, bad = Deadband([point(deadband_percent=10)]), float("nan")
+
+    told = [(100, 0), (bad, 129), (bad, 129), (100, 0), (105, 0), (111, 0)]
+    said = [reports(band, START + n, value, quality) for n, (value, quality) in enumerate(told)]
+
+    assert said == [True, True, False, True, False, True]
+
+
+@pytest.mark.serves("A5")
 def test_a_change_of_quality_is_reported_once() -> None:
     band, bad = Deadband([point(deadband=10)]), float("nan")
 

@@ -1,5 +1,6 @@
 import math
 import struct
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -46,6 +47,25 @@ def same(left: float, right: float) -> bool:
         pytest.param(point(bits=(0, 7)), "e301", 1, id="low byte"),
         pytest.param(point(scale=0.1), "0064", 10, id="scale"),
         pytest.param(point("int16", not_available=[-32768]), "8000", NAN, id="not available"),
+        pytest.param(point("bcd48"), "123456789012", 123_456_789_012, id="bcd48"),
+        pytest.param(point(scale=0.1, offset=-40), "0258", 20, id="offset"),
+        pytest.param(point("int16", fraction_bits=8), "ff80", -0.5, id="fixed point"),
+        pytest.param(point("uint32", time="epoch"), "68000000", 1_744_830_464, id="epoch"),
+        pytest.param(point("bcd48", time="calendar"), "240229123005", 1_709_209_805, id="calendar"),
+        pytest.param(
+            point("bcd48", time="calendar", offset=-28800),
+            "240229203005",
+            1_709_209_805,
+            id="calendar in local time",
+        ),
+        pytest.param(
+            point("bcd48", time="calendar", word_order="little", byte_order="little"),
+            "053012290224",
+            1_709_209_805,
+            id="calendar, seconds first",
+        ),
+        pytest.param(point("bcd48", time="calendar"), "230229123005", NAN, id="no such day"),
+        pytest.param(point("bcd48", time="calendar"), "230200250000", NAN, id="no such time"),
         pytest.param(
             point("float32", not_available=[-9999.0], scale=2), "c61c3c00", NAN, id="before scaling"
         ),
@@ -101,7 +121,9 @@ def points(draw: st.DrawFn) -> list[Point]:
         if word == "uint16":
             low = draw(st.integers(0, 15))
             field = {"bits": (low, draw(st.integers(low, 15)))}
-            more = draw(st.sampled_from([{}, {"bit": low}, field]))
+            more = draw(st.sampled_from([{}, {"bit": low}, field, {"fraction_bits": low}]))
+        elif word == "bcd48":
+            more = draw(st.sampled_from([{}, {"time": "calendar"}]))
         made.append(
             point(
                 word,
@@ -109,6 +131,7 @@ def points(draw: st.DrawFn) -> list[Point]:
                 word_order=draw(ORDER),
                 byte_order=draw(ORDER),
                 scale=draw(st.sampled_from([1.0, 0.1, 1000.0])),
+                offset=draw(st.sampled_from([0.0, -40.0])),
                 through=draw(st.booleans()),
                 not_available=draw(st.lists(st.sampled_from([0.0, 1.0, 65535.0]), max_size=2)),
                 **more,
@@ -126,7 +149,8 @@ def test_a_block_decodes_as_its_points_do_one_by_one(
     modbus = Modbus(word_order=words or "big", byte_order=octets or "big")  # type: ignore[arg-type]
     for block in plan.blocks(made, modbus):
         data = memory[2 * block.address : 2 * (block.address + block.count)]
-        values = Decoder(block, made, modbus, [40.0] * len(made))(data)
+        with np.errstate(all="ignore"):
+            values = Decoder(block, made, modbus, [40.0] * len(made))(data)
         for position, value in zip(block.points, values.tolist(), strict=True):
             each = made[position]
             own = memory[2 * each.address : 2 * (each.address + each.registers)]
@@ -137,3 +161,24 @@ def test_a_block_decodes_as_its_points_do_one_by_one(
 @given(st.floats(width=32, allow_nan=False))
 def test_a_float_survives(value: float) -> None:
     assert decode(point("float32"), struct.pack(">f", value), BIG) == value
+
+
+@given(st.lists(st.text("0123456789", min_size=12, max_size=12), min_size=1, max_size=30))
+def test_calendars_decode_together_as_one_by_one(texts: list[str]) -> None:
+    made = [point("bcd48", 3 * n, time="calendar") for n in range(len(texts))]
+    modbus = Modbus(max_registers=125)
+    for block in plan.blocks(made, modbus):
+        data = bytes.fromhex("".join(texts[position] for position in block.points))
+        values = Decoder(block, made, modbus, [1.0] * len(made))(data)
+        for position, value in zip(block.points, values.tolist(), strict=True):
+            assert same(value, decode(made[position], bytes.fromhex(texts[position]), modbus))
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31, 23, 59, 59)))  # noqa: DTZ001
+def test_a_calendar_survives(instant: datetime) -> None:
+    made = point("bcd48", time="calendar")
+    (block,) = plan.blocks([made], BIG)
+    data = bytes.fromhex(f"{instant:%y%m%d%H%M%S}")
+    expected = instant.replace(tzinfo=UTC, microsecond=0).timestamp()
+
+    assert Decoder(block, [made], BIG, [1.0])(data).tolist() == [expected]

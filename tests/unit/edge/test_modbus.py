@@ -8,6 +8,7 @@ from edge.drivers.modbus import Line, LineDown, NoAnswer, Refused, Request, requ
 from edge.plan import Block
 from tests.fakes_modbus import FakeDevice, frame, listening
 from tests.parts import free_port
+from watchkeeper.site import ModbusTcp
 
 BLOCK = Block("normal", 3, 100, 2, (0, 1))
 
@@ -19,7 +20,7 @@ def asked(timeout_s: float = 0.2, block: Block = BLOCK) -> Request:
 @asynccontextmanager
 async def line(device: FakeDevice) -> AsyncIterator[Line]:
     async with listening(device) as port:
-        made = Line("127.0.0.1", port)
+        made = Line(ModbusTcp("127.0.0.1", port))
         try:
             yield made
         finally:
@@ -123,4 +124,4 @@ async def test_a_device_that_hangs_up_is_noticed_before_the_time_out(device: Fak
 
 async def test_a_bus_nobody_listens_on_is_down() -> None:
     with pytest.raises(LineDown):
-        await Line("127.0.0.1", free_port()).read(asked())
+        await Line(ModbusTcp("127.0.0.1", free_port())).read(asked())

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from edge import plan
 from watchkeeper.documents import Text
 from watchkeeper.profile import REGISTERS, Modbus, Point
+from watchkeeper.site import ModbusRtu, ModbusRtuTcp, ModbusTcp
 
 TYPES = sorted(REGISTERS)
 
@@ -118,3 +119,37 @@ def test_halving_ends_with_points_that_cannot_be_parted(points: list[Point]) -> 
             ends.append(block)
 
     assert sorted(each for block in ends for each in block.points) == list(range(len(points)))
+
+
+def test_no_read_crosses_what_the_device_does_not_have() -> None:
+    points = [point(0), point(4), point(9), point(10)]
+    lost = plan.found(points, Modbus(), 4, 4, 1)
+    assert lost is not None
+
+    blocks = plan.blocks(points, Modbus(), lost=[lost])
+
+    assert [(block.address, block.count) for block in blocks] == [(0, 1), (9, 2)]
+
+
+def test_registers_no_point_has_are_no_block() -> None:
+    points = [point(0), point(4)]
+
+    assert plan.found(points, Modbus(), 4, 1, 1) is None
+    assert plan.found(points, Modbus(), 4, 0, 5) is None  # it can be parted
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [
+        (ModbusRtu("/dev/a", 9600), (8 + 5 + 20 + 7) * 10 / 9600 + 0.005),
+        (ModbusRtu("/dev/a", 115200, "E", 2), (8 + 5 + 20) * 12 / 115200 + 2 * 0.00175 + 0.005),
+        (ModbusTcp("host"), 0.01),
+        (ModbusRtuTcp("host", 1), (8 + 5 + 20 + 7) * 10 / 9600 + 0.015),
+    ],
+)
+def test_a_read_keeps_its_bus_busy(
+    line: ModbusTcp | ModbusRtu | ModbusRtuTcp, seconds: float
+) -> None:
+    block = plan.Block("normal", 3, 0, 10, (0,))
+
+    assert plan.busy_s(line, block) == pytest.approx(seconds)

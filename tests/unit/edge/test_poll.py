@@ -1,20 +1,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from typing_extensions import override
 
 from adapters.system_clock import SystemClock
+from edge import plan
 from edge.channel import Out
 from edge.drivers.modbus import Line
-from edge.poll import Poller
+from edge.learned import Learned
+from edge.poll import LONGEST_REST_S, PolledUnit, Poller
 from tests.fakes_modbus import FakeDevice, frame, listening, until
 from watchkeeper.batch import Floats, Marks, Series
 from watchkeeper.documents import Text
 from watchkeeper.profile import Modbus, Point, Profile, Rate
 from watchkeeper.quality import Quality
-from watchkeeper.site import Unit
+from watchkeeper.site import ModbusTcp, Unit
 from watchkeeper.wire import Event
 
 PERIODS: dict[Rate, float] = {"life_safety": 0.02, "normal": 0.05, "slow": 0.5}
@@ -57,13 +60,18 @@ def point(address: int, **more: object) -> Point:
 
 @asynccontextmanager
 async def polling(
-    device: FakeDevice, units: dict[int, Profile]
+    device: FakeDevice, units: dict[int, Profile], learned: Learned | None = None
 ) -> AsyncIterator[tuple[Recorder, Poller]]:
     """Poll units 1, 2, … of a device; aliases count from 100 times the unit."""
     out = Recorder()
     async with listening(device) as port:
         poller = Poller(
-            Line("127.0.0.1", port), SystemClock(), out, lambda *_: "id", periods_s=PERIODS
+            Line(ModbusTcp("127.0.0.1", port)),
+            SystemClock(),
+            out,
+            lambda *_: "id",
+            periods_s=PERIODS,
+            learned=learned,
         )
         for number, each in units.items():
             unit = Unit(f"unit-{number}", "test", "lan", number, "house")
@@ -151,6 +159,50 @@ async def test_registers_a_device_does_not_have_cost_only_their_own_points(
         assert all(address != 4 for _, _, address, _ in device.asked)
 
 
+@pytest.mark.serves("A3")
+async def test_what_a_device_does_not_have_is_known_after_a_restart(
+    device: FakeDevice, tmp_path: Path
+) -> None:
+    del device.registers[1, 3, 4]
+    each = {1: profile(point(0), point(4), point(9))}
+    path = tmp_path / "learned.json"
+    async with polling(device, each, Learned(path)) as (out, _):
+        await until(lambda: len(out.quality) == 3)
+    device.asked.clear()
+    async with polling(device, each, Learned(path)) as (out, _):
+        await until(lambda: len(out.quality) == 3 and len(device.asked) > 6)
+    assert out.quality == {100: 0, 101: Quality.REFUSED, 102: 0}
+    assert all(not address <= 4 < address + count for _, _, address, count in device.asked)
+
+
+async def test_a_register_that_appears_is_read_when_its_time_comes(device: FakeDevice) -> None:
+    learned, each = Learned(), {1: profile(point(0), point(4))}
+    learned.refused("unit-1", plan.Block("normal", 3, 4, 1, (1,)), 0)
+    async with polling(device, each, learned) as (out, _):
+        await until(lambda: out.quality == {100: 0, 101: 0})
+    assert learned.refusals == []
+    assert (101, 14.0, 0) in out.history
+
+
+async def test_a_refusal_of_another_profile_is_ignored(device: FakeDevice) -> None:
+    learned = Learned()
+    learned.refused("unit-1", plan.Block("normal", 3, 0, 7, (0,)), 1 << 50)
+    async with polling(device, {1: profile(point(0), point(4))}, learned) as (out, _):
+        await until(lambda: out.quality == {100: 0, 101: 0})
+
+
+@pytest.mark.serves("A3")
+def test_the_rest_of_a_silent_unit_grows_to_five_minutes() -> None:
+    unit = PolledUnit(Unit("u", "test", "lan", 1, "house"), profile(), [], [], 0.0, LONGEST_REST_S)
+    rests = []
+    for _ in range(12):
+        unit.missed(0.0)
+        unit.rest(0.0)
+        rests.append(unit.resume)
+    assert rests[:4] == [1, 2, 4, 8]
+    assert rests[-1] == 300
+
+
 async def test_a_busy_device_keeps_its_block(device: FakeDevice) -> None:
     device.trouble = lambda question, _: frame(question, b"\x83\x06")
     async with polling(device, {1: profile(point(0), point(5))}) as (out, poller):
@@ -184,7 +236,11 @@ async def test_a_bus_that_goes_away_and_comes_back(device: FakeDevice) -> None:
     out = Recorder()
     async with listening(device) as port:
         poller = Poller(
-            Line("127.0.0.1", port), SystemClock(), out, lambda *_: "id", periods_s=PERIODS
+            Line(ModbusTcp("127.0.0.1", port)),
+            SystemClock(),
+            out,
+            lambda *_: "id",
+            periods_s=PERIODS,
         )
         poller.add(Unit("unit-1", "test", "lan", 1, "house"), profile(point(0)), [7])
         task = asyncio.create_task(poller.run())

@@ -198,3 +198,75 @@ async def test_an_unacknowledged_event_is_sent_again_after_two_seconds_then_more
     clock.pass_(600)
     await settle(events)
     assert len(wire.sent) == 5
+
+
+@pytest.mark.serves("A6")
+async def test_a_replay_sends_what_is_kept_since_then_slowly_and_behind_live_readings(
+    data: DataLane, wire: Wire, clock: FixedClock
+) -> None:
+    journal = data._keeper.journal  # noqa: SLF001
+    start = unix_ms(clock.now())
+    journal.commit([Row(0, "h", "live", start + n, b'"v":1}') for n in range(100)])
+    journal.commit([], [(1, 100)])
+    await settle(data)
+    assert wire.sent == []
+
+    data.replay(start + 10)
+    await settle(data)
+    assert wire.numbers() == list(range(11, 31)), "at most 20 at a time"
+    data.committed(readings(data, clock, 1))
+    assert wire.numbers()[-1] == 101
+    for _ in range(10):
+        clock.pass_(0.3)
+        await settle(data)
+        data.acked([(1, 200)])
+
+    assert sorted(wire.numbers()) == list(range(11, 102))  # type: ignore[type-var]
+    assert data._replay._since is None  # noqa: SLF001
+
+
+async def test_a_replay_begins_again_when_who_asked_for_it_starts_anew(
+    data: DataLane, wire: Wire, clock: FixedClock
+) -> None:
+    readings(data, clock, 3)
+    data._keeper.journal.commit([], [(1, 3)])  # noqa: SLF001
+    data.replay(0)
+    await settle(data)
+    data.restart()
+    clock.pass_(1)
+    await settle(data)
+    assert wire.numbers() == [1, 2, 3, 1, 2, 3]
+
+
+async def test_events_are_sent_again_when_asked(
+    events: EventLane, wire: Wire, clock: FixedClock
+) -> None:
+    change(events, ("fault", 1), ("life_safety", 2))
+    events._keeper.journal.commit([], [(1, 2)])  # noqa: SLF001
+    events.replay(-1)
+    await settle(events)
+    assert wire.numbers() == [1, 2]
+    events.acked([(1, 2)])
+    clock.pass_(600)
+    await settle(events)
+    assert wire.numbers() == [1, 2]
+
+
+async def test_silence_counts_from_when_the_oldest_unacknowledged_message_left(
+    events: EventLane, clock: FixedClock
+) -> None:
+    clock.pass_(1000)
+    events.committed(change(events, ("fault", 1)))
+    assert events.silence_s() == 0
+    clock.pass_(5)
+    events.committed(change(events, ("fault", 2)))
+    clock.pass_(5)
+    await settle(events)
+    assert (events.silence_s(), events.open_s(), events.open()) == (10, 10, 2)
+    events.restart()
+    await settle(events)
+    assert events.silence_s() == 10, "a new connection is no acknowledgement"
+    events.acked([(1, 1)])
+    assert (events.open_s(), events.open()) == (5, 1)
+    events.acked([(2, 2)])
+    assert (events.silence_s(), events.open_s(), events.open()) == (0, 0, 0)

@@ -212,6 +212,19 @@ def test_bad_readings_are_stored_as_bad(rig: Rig) -> None:
     assert rig.history.quarantined() == []
 
 
+@pytest.mark.serves("A6")
+def test_a_gap_an_edge_tells_of_is_put_aside_and_acknowledged(rig: Rig) -> None:
+    gap = wire.encode(wire.Gap("j1", 7, HASH, "back", (NOW - 9_000, NOW - 1_000, 4_200)))
+
+    rig.ingest.take(f"{UP}/data", gap)
+    rig.ingest.commit()
+
+    (aside,) = rig.history.quarantined()
+    assert (aside.reason, aside.payload) == ("gap", gap)
+    assert [(ack.ok, ack.bad) for ack in rig.acks()] == [([(7, 7)], [])]
+    assert (rig.ingest.counts["quarantined"], rig.ingest.counts["refused"]) == (4_200, 0)
+
+
 @pytest.mark.parametrize(
     "payload",
     [

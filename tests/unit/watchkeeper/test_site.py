@@ -70,6 +70,8 @@ def test_aliases_count_in_the_order_of_the_file(folder: Path) -> None:
         pytest.param("place: hall}", "place: moon}", 9, "no place `moon`", id="place"),
         pytest.param("profile: thing, bus: lan, unit: 1", "profile: no, bus: lan, unit: 1", 8,
                      "no profile `no`", id="profile"),
+        pytest.param("  - id: e1\n", "  - id: e1\n    alone: {bus: wan, unit: 9, coil: 0}\n", 6,
+                     "alone.bus: no Modbus bus `wan`", id="alone"),
         pytest.param("en: S}", "en: S}, time_zone: Mars/Base", 2, "no time zone", id="zone"),
     ],
 )  # fmt: skip
@@ -78,6 +80,33 @@ def test_what_does_not_fit_together_is_told_with_its_line(
 ) -> None:
     with pytest.raises(ConfigError, match=what) as told:
         load(folder, SITE.replace(old, new))
+    assert told.value.where.endswith(f"the-site.yaml:{line}")
+
+
+RTU = "modbus_rtu: {port: /dev/ttyUSB0, baud: 19200, parity: E, stop: 1}"
+TCP = "modbus_tcp: {host: 127.0.0.1, port: 1502}"
+
+
+@pytest.mark.parametrize("kind", [RTU, "modbus_rtu_tcp: {host: roof, port: 4001}", TCP])
+def test_a_bus_is_of_one_kind(folder: Path, kind: str) -> None:
+    (bus,) = load(folder, SITE.replace(TCP, kind)).site.edges[0].buses
+    assert bus.kinds == [kind.partition(":")[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "what"),
+    [
+        pytest.param(SITE.replace(TCP, f"{TCP}, {RTU}"), 6, "is modbus_tcp and modbus_rtu", id="2"),
+        pytest.param(SITE.replace(f", {TCP}", ""), 6, "is of no kind", id="none"),
+        pytest.param(SITE.replace(TCP, RTU).replace("unit: 2", "unit: 0"), 9, "as 0", id="all"),
+        pytest.param(SITE.replace(TCP, RTU.replace("19200", "19201")), 6, "Invalid", id="baud"),
+    ],
+)
+def test_a_bus_that_cannot_be_is_told_with_its_line(
+    folder: Path, text: str, line: int, what: str
+) -> None:
+    with pytest.raises(ConfigError, match=what) as told:
+        load(folder, text)
     assert told.value.where.endswith(f"the-site.yaml:{line}")
 
 

@@ -1,0 +1,1 @@
+"""Fire transmission devices that connect to us and tell by themselves (GB/T 26875.3)."""
