@@ -100,7 +100,10 @@ class Stage:
     ) -> Iterator[Page]:
         """Sign a person in on a screen of their own."""
         context = self.browser.new_context(
-            viewport=size, locale=language, color_scheme="dark" if dark else "light"
+            viewport=size,
+            locale=language,
+            color_scheme="dark" if dark else "light",
+            reduced_motion="reduce",  # a mark that pulses would be half there
         )
         page = context.new_page()
         page.goto(self.settings.server.public_url)
@@ -195,7 +198,7 @@ def _run(chief: Api, plan: str) -> Json | None:
 
 def _drawn(pdf: bytes) -> bytes:
     """Return the first page of a PDF as a PNG."""
-    words = ["pdftoppm", "-png", "-r", "90", "-f", "1", "-l", "1", "-", "-"]
+    words = ["pdftoppm", "-png", "-r", "90", "-f", "1", "-l", "1", "-"]
     return subprocess.run(words, input=pdf, check=True, capture_output=True).stdout
 
 

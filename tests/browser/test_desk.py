@@ -52,6 +52,17 @@ def test_the_wall_shows_what_nobody_knows_as_unknown(sign_in: SignIn, house: Hou
     expect(tile.locator(".m")).to_have_text("no data 13 min")
 
 
+def test_what_the_server_calls_fresh_is_known_however_long_ago_it_came(
+    sign_in: SignIn, house: House
+) -> None:
+    for number in range(1, 21):
+        house.make("value", point=f"fire-panel/detector-{number:02d}", value=0, quiet_s=300)
+    page = sign_in("chenlei", language="en-GB")
+    zone = page.locator(".fz > div").first
+    expect(zone.locator("span")).to_have_text("normal, 20")
+    expect(zone).to_have_class("")
+
+
 def test_the_alarm_screen_works_by_keyboard_and_says_what_to_do(
     sign_in: SignIn, house: House
 ) -> None:
@@ -152,7 +163,7 @@ def test_a_critical_alarm_that_has_returned_does_not_look_active(
     row = page.locator(".wall .al" + ROW.format(alarm))
     row.wait_for()
     expect(page.locator(".nav [data-go=alarms] .cnt")).to_have_class("cnt u1")
-    house.make("return", id=alarm)
+    house.make("return", alarm=alarm)
     expect(row.locator(".pri")).to_have_class("pri p1 rtn")
     expect(row).to_have_css("background-color", "rgba(0, 0, 0, 0)")  # no tint
     expect(page.locator(".nav [data-go=alarms] .cnt")).to_have_class("cnt")
