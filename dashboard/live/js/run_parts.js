@@ -39,7 +39,7 @@ class RunRoles {
     this.count = h('span', { class: 'meta end' });
     this.list = h('div', { style: 'overflow:hidden auto;min-height:0' });
     this.rows = new Rows(this.list, (role) => this.make(role), (row, role) => this.patch(row, role), (role) => role.key);
-    this.root = h('section', { class: 'panel', style: 'flex:none;max-height:50%' }, h('div', { class: 'ph' }, h('h2', {}, words.t('roles')), this.count), this.list);
+    this.root = h('section', { class: 'panel', style: 'flex:0 1 auto' }, h('div', { class: 'ph' }, h('h2', {}, words.t('roles')), this.count), this.list);
   }
 
   make(role) {
@@ -75,7 +75,7 @@ class RunCalls {
   constructor(app) {
     this.app = app;
     this.list = h('div', { class: 'calls' });
-    this.root = h('section', { class: 'panel', style: 'flex:0 1 auto' }, h('div', { class: 'ph' }, h('h2', {}, app.words.t('call'))), this.list);
+    this.root = h('section', { class: 'panel', style: 'flex:none' }, h('div', { class: 'ph' }, h('h2', {}, app.words.t('call'))), this.list);
   }
 
   paint(run) {
