@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PARTS := mosquitto mosquitto-clients influxdb victoria-metrics postgresql docker-compose chromium fonts-noto-cjk poppler-utils
 OUR := watchkeeper adapters edge gateway broker server dashboard simulators ops tests benchmarks
 
-.PHONY: demo test check setup parts peers bench locks
+.PHONY: demo test check setup parts peers bench pictures locks
 
 demo: setup
 	$(RUN) -m ops.main demo $(DEMO)
@@ -45,6 +45,10 @@ check: setup
 
 bench: setup
 	$(RUN) -m ops.main bench alarm --short
+
+# The pictures of the documentation, taken of the running product.
+pictures: setup
+	$(RUN) -m ops.pictures
 
 # Environments of the peers that benchmarks are held against; each on its own, none of them is ours.
 peers:

@@ -4,7 +4,6 @@ import argparse
 import getpass
 
 from server.main import add_account
-
 from watchkeeper.settings import Settings
 
 

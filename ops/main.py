@@ -32,6 +32,16 @@ COMMANDS = {
     "bench": ("ops.bench.main", "measure a figure and hold it against its bar"),
 }
 
+# What a box that runs one program has to install; the other commands need all.
+EXTRAS = {
+    "broker": "broker",
+    "edge": "edge",
+    "gateway": "gateway",
+    "server": "server",
+    "dashboard": "dashboard",
+    "simulate": "simulators",
+}
+
 
 def parser_for(command: str) -> argparse.ArgumentParser:
     """Return the parser of one command, with the options all of them share."""
@@ -57,18 +67,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         print(f"watchkeeper: no command `{command}` (use {', '.join(COMMANDS)})", file=sys.stderr)
         return 2
-    options = parser_for(command).parse_args(words[1:])
-    log.start("DEBUG" if options.verbose else "INFO")
     try:
-        code: int = import_module(COMMANDS[command][0]).run(_settings(options), options, command)
+        return _run(command, words[1:])
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get(command, "all")
+        told = f"the package `{error.name}` is not installed (install watchkeeper[{extra}])"
     except ConfigError as error:
-        print(f"watchkeeper {command}: {error}", file=sys.stderr)
-        return 2
+        told = str(error)
     except WatchkeeperError as error:
-        print(f"watchkeeper {command}: {error.code} {error.facts}", file=sys.stderr)
-        return 2
+        told = f"{error.code} {error.facts}"
     except KeyboardInterrupt:
         return 130
+    print(f"watchkeeper {command}: {told}", file=sys.stderr)
+    return 2
+
+
+def _run(command: str, words: Sequence[str]) -> int:
+    options = parser_for(command).parse_args(words)
+    log.start("DEBUG" if options.verbose else "INFO")
+    code: int = import_module(COMMANDS[command][0]).run(_settings(options), options, command)
     return code
 
 

@@ -195,7 +195,7 @@ def _latest(plant: Plant, outside: Outside) -> Latest:
         try:
             latest.prime(history.latest(latest.names).values(), now)
         except Unreachable as error:
-            log.warning("the newest values are not known yet: %s", error)
+            log.warning("the newest values are not known yet", extra=dict(error.facts))
     return latest
 
 

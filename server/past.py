@@ -66,4 +66,5 @@ class Past:
     def _told(self, error: Exception) -> None:
         if str(error) != self._why:
             self._why = str(error)
-            log.warning("no history: %s", error)
+            facts = error.facts if isinstance(error, WatchkeeperError) else {"why": error}
+            log.warning("no history", extra=dict(facts))

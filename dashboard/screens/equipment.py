@@ -17,6 +17,7 @@ FRESH_EVERY_S = 10  # how often values are asked again while the screen is open
 FIRST_UNCERTAIN, FIRST_BAD = 64, 128
 HEARTBEATS_MS = 120_000  # two of the edge's heartbeats: a steady value may be silent for that long
 W_PER_KW = 1000
+FROM_KW = 10_000  # W; below it power is read in W
 LEADING = ("active_power", "temperature", "level", "flow", "load")
 Unit = dict[str, Any]
 Point = dict[str, Any]
@@ -130,7 +131,7 @@ def value_text(visit: Visit, point: Point, value: float | None) -> str:
     for word in point["words"] or []:
         if word["value"] == value:
             return visit.pick(word["name"])
-    if point["unit_symbol"] == "W":
+    if point["unit_symbol"] == "W" and abs(value) >= FROM_KW:
         return f"{number(value / W_PER_KW, 2)} kW"
     return f"{number(value, point['decimals'] or 0)} {point['unit_symbol'] or ''}".strip()
 

@@ -77,4 +77,5 @@ def _line(rows: Rows, where: alt.X, told: list[alt.Tooltip], y: str, unit: str) 
 
 
 def _draw(chart: alt.Chart) -> None:
-    st.altair_chart(chart.properties(height=HEIGHT), width="stretch", theme="streamlit")
+    chart = chart.properties(height=HEIGHT, background="transparent")
+    st.altair_chart(chart, width="stretch", theme="streamlit")

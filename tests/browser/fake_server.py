@@ -197,6 +197,16 @@ def energy(month: str, request: Request) -> Any:
     return hub.story.values.month(month)
 
 
+@app.get("/api/v1/alarms/{alarm}")
+def one_alarm(alarm: str, request: Request) -> Any:
+    """Return an alarm and who was told of it."""
+    user(request)
+    found = hub.story.alarms[alarm]
+    at = found["raised_at"]
+    ways = [{"channel": "inbox", "state": "read", "at": at}]
+    return found | {"told": [{"person": "gone", "name": "Li", "at": at, "channels": ways}]}
+
+
 @app.post("/api/v1/alarms/{alarm}/acknowledge")
 def acknowledge(alarm: str, request: Request) -> Any:
     """Acknowledge."""

@@ -111,9 +111,11 @@ class Story:
         found |= {"life": life, "returned_at": self.now()}
         self.tell("alarm", found)
 
-    def make_value(self, point: str, value: float | None) -> None:
-        """Fix what a point reads; None: nobody knows."""
+    def make_value(self, point: str, value: float | None, quiet_s: int = 0) -> None:
+        """Fix what a point reads; None: nobody knows. Quiet: it stands, reported that long ago."""
         self.values.set[point] = value
+        if quiet_s:
+            self.values.quiet[point] = quiet_s * 1000
 
     def make_order(  # noqa: PLR0913, PLR0917 - a made-up order has this much to it
         self,

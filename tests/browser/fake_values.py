@@ -25,6 +25,7 @@ class Values:
         self.units = {unit["id"]: unit for unit in site["units"]}
         self.points = {point["id"]: point for point in site["points"]}
         self.set: dict[str, float | None] = {}
+        self.quiet: dict[str, int] = {}  # point -> ms since a value that still stands was reported
 
     def base(self, point: str) -> float:
         """Return about what a point reads: feeders by their rating, mains by the sum of theirs."""
@@ -63,7 +64,7 @@ class Values:
 
     def values(self, points: list[str]) -> dict[str, list[Any]]:
         """Return a frame of values; what is unknown is not in it."""
-        read = {point: self.value(point) for point in points}
+        read = {point: self.value(point) for point in points if point not in self.quiet}
         return {point: [self.now(), value, 0] for point, value in read.items() if value is not None}
 
     def latest(self, points: list[str]) -> list[dict[str, Any]]:
@@ -72,7 +73,7 @@ class Values:
         for point in points:
             value = self.value(point)
             old = value is None
-            at = self.now() - (13 * MINUTE if old else 0)
+            at = self.now() - (13 * MINUTE if old else self.quiet.get(point, 0))
             quality = 133 if old else 0
             row = {"point": point, "at": at, "value": value, "quality": quality, "stale": old}
             rows.append(row)

@@ -52,6 +52,17 @@ def test_the_wall_shows_what_nobody_knows_as_unknown(sign_in: SignIn, house: Hou
     expect(tile.locator(".m")).to_have_text("no data 13 min")
 
 
+def test_what_the_server_calls_fresh_is_known_however_long_ago_it_came(
+    sign_in: SignIn, house: House
+) -> None:
+    for number in range(1, 21):
+        house.make("value", point=f"fire-panel/detector-{number:02d}", value=0, quiet_s=300)
+    page = sign_in("chenlei", language="en-GB")
+    zone = page.locator(".fz > div").first
+    expect(zone.locator("span")).to_have_text("normal, 20")
+    expect(zone).to_have_class("")
+
+
 def test_the_alarm_screen_works_by_keyboard_and_says_what_to_do(
     sign_in: SignIn, house: House
 ) -> None:
@@ -62,6 +73,7 @@ def test_the_alarm_screen_works_by_keyboard_and_says_what_to_do(
     expect(selected).to_have_attribute("data-id", alarm)
     expect(page.locator(".detail")).to_contain_text("Send somebody to look")
     expect(page.locator(".detail .kv")).to_contain_text("detector-fire v3")
+    expect(page.locator(".detail .told")).to_contain_text("Li · inbox · read")
     page.keyboard.press("a")
     expect(selected.locator(".pri")).to_have_class("pri p1 ack")
     page.keyboard.press("ArrowDown")
@@ -113,14 +125,49 @@ def test_a_plan_is_started_by_hand(sign_in: SignIn, house: House) -> None:
 def test_the_other_language_comes_at_once_and_keeps_the_place(sign_in: SignIn) -> None:
     page = sign_in("chenlei")
     go(page, "alarms")
+    page.wait_for_url("**/alarms*")  # the script has heard of it too
     row = page.locator(".gr").nth(2)
     row.click()
     chosen = row.get_attribute("data-id")
     page.locator(".top .lang").click()
     expect(page.locator(".nav .on")).to_contain_text("Alarms")
     expect(page.locator(".gr.sel")).to_have_attribute("data-id", chosen or "")
+    expect(page.locator(".nav [data-go=overview]")).to_have_text("Overview")  # no empty count
     page.reload()
     expect(page.locator(".nav .on")).to_contain_text("Alarms")
+
+
+def test_a_pick_that_the_script_did_not_hear_is_told_again(sign_in: SignIn) -> None:
+    page = sign_in("chenlei", language="en-GB")
+    for view in ("alarms", "orders", "emergency", "alarms"):  # faster than the script can run
+        go(page, view)
+    page.wait_for_url("**/alarms*", timeout=20_000)
+    expect(page.locator(".nav .on")).to_contain_text("Alarms")
+
+
+def test_an_address_that_is_not_of_ones_role_opens_ones_first_screen(
+    sign_in: SignIn, house: House
+) -> None:
+    page = sign_in("wangqiang", language="en-GB")
+    page.goto(f"{house.url}/energy")
+    expect(page.locator(".nav .on")).to_have_text("My orders1", timeout=20_000)
+    expect(page.get_by_text("Page not found")).to_have_count(0)
+
+
+@pytest.mark.serves("G1")
+def test_a_critical_alarm_that_has_returned_does_not_look_active(
+    sign_in: SignIn, house: House
+) -> None:
+    page = sign_in("chenlei", language="en-GB")
+    alarm = house.make("alarm", **FIRE)
+    row = page.locator(".wall .al" + ROW.format(alarm))
+    row.wait_for()
+    expect(page.locator(".nav [data-go=alarms] .cnt")).to_have_class("cnt u1")
+    house.make("return", alarm=alarm)
+    expect(row.locator(".pri")).to_have_class("pri p1 rtn")
+    expect(row).to_have_css("background-color", "rgba(0, 0, 0, 0)")  # no tint
+    expect(page.locator(".nav [data-go=alarms] .cnt")).to_have_class("cnt")
+    expect(row.locator(".sub")).not_to_contain_text("Fire ·")  # the title says it
 
 
 @pytest.mark.serves("G2")

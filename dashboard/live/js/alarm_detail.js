@@ -34,12 +34,14 @@ class AlarmDetail {
   set(id) {
     if (id !== this.id) this.people = [];
     this.id = id;
-    if (id) this.reached();
+    this.asked = '';
   }
 
-  // Who was told of the alarm, its order and its run; the stream has only one's own messages.
-  async reached() {
-    const asked = this.id;
+  // Who was told of the alarm, its order and its run, asked when one of them is new: the stream has only one's own messages.
+  async reached(alarm) {
+    const [asked, about] = [this.id, [alarm.life, alarm.order, alarm.run].join('|')];
+    if (about === this.asked) return;
+    this.asked = about;
     const { status, body } = await ask(`alarms/${asked}`);
     if (status !== 200 || asked !== this.id) return;
     this.people = body.told;
@@ -66,6 +68,7 @@ class AlarmDetail {
     say(this.where, [house.unitName(alarm.unit), house.placeName(alarm.place)].filter(Boolean).join(' · '));
     this.paintFigures(alarm);
     this.paintFacts(alarm);
+    this.reached(alarm);
     this.paintTold(alarm);
     const steps = words.pick(alarm.guidance).split(/\n+|\uff1b|;\s/).map((line) => line.trim()).filter(Boolean).map((line) => line[0].toUpperCase() + line.slice(1));
     if (this.todo.dataset.text !== steps.join('|')) swap(this.todo, steps.map((line) => h('li', {}, h('span', {}, line))));

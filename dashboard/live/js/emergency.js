@@ -48,7 +48,7 @@ class Emergency {
     const text = JSON.stringify([rest, words.lang]);
     if (this.others.dataset.text !== text) swap(this.others, rest.length ? [h('span', {}, words.t('others-waiting')), ...rest.flatMap(([priority, n]) => [marked(priority, 'ack', words), h('b', {}, String(n))])] : [h('span', { class: 'dim' }, words.t('none-waiting'))]);
     this.others.dataset.text = text;
-    const tabs = JSON.stringify([open.map((each) => each.id), run?.id, words.lang]);
+    const tabs = JSON.stringify([open.map((each) => [each.id, house.runName(each)]), run?.id]);
     if (this.runTabs.dataset.text !== tabs) swap(this.runTabs, open.length > 1 || (open.length && !run) ? open.map((each) => h('button', { class: `pill ${each.id === run?.id ? 'on' : ''}`, type: 'button', onclick: () => this.pick(each.id) }, house.runName(each))) : []);
     this.runTabs.dataset.text = tabs;
     if (run) for (const part of Object.values(this.parts)) part.paint(run);

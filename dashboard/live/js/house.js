@@ -73,8 +73,9 @@ class House {
     return title.includes(place) ? title : `${title} · ${place}`;
   }
 
+  // By id, or by the one name that a record keeps: in the reader's script where we know it.
   personName(id) {
-    const person = this.people.find((each) => each.id === id);
+    const person = this.people.find((each) => each.id === id || each.name === id);
     return person ? this.words.pick(person.names ?? person.name) : (this.words.has(`by-${id}`) ? this.words.t(`by-${id}`) : id ?? '');
   }
 

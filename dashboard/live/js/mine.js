@@ -84,7 +84,7 @@ class Mine {
     const { words, house } = this.app;
     show(this.sheetBox, Boolean(order));
     if (!order) { this.sheetBox.dataset.id = ''; return; }
-    const built = `${order.id} ${order.may}`;
+    const built = `${order.id} ${order.may} ${Boolean(house.site)}`; // with names once the site is known
     if (this.sheetBox.dataset.id !== built) {
       this.sheetBox.dataset.id = built;
       this.left = h('b');

@@ -83,7 +83,7 @@ class Power {
     const { words, house } = this.app;
     const alarm = worst(house, [unit.id]);
     const load = kw !== null && unit.rated_kw ? kw / unit.rated_kw : null;
-    const hot = kw !== null && ((alarm && alarm.priority <= 2) || (load !== null && load > 1));
+    const hot = kw !== null && ((alarm && isActive(alarm) && alarm.priority <= 2) || (load !== null && load > 1));
     const ink = hot ? 'var(--p2-edge)' : 'var(--ink-2)';
     say(figure, kw === null ? '?' : words.number(kw, kw < 10 ? 1 : 0));
     put(figure, 'style', `font-size:${step ? 13 : 15}px${hot ? ';fill:var(--p2-text)' : ''}`);

@@ -39,7 +39,7 @@ class RunRoles {
     this.count = h('span', { class: 'meta end' });
     this.list = h('div', { style: 'overflow:hidden auto;min-height:0' });
     this.rows = new Rows(this.list, (role) => this.make(role), (row, role) => this.patch(row, role), (role) => role.key);
-    this.root = h('section', { class: 'panel', style: 'flex:none;max-height:50%' }, h('div', { class: 'ph' }, h('h2', {}, words.t('roles')), this.count), this.list);
+    this.root = h('section', { class: 'panel', style: 'flex:0 1 auto' }, h('div', { class: 'ph' }, h('h2', {}, words.t('roles')), this.count), this.list);
   }
 
   make(role) {
@@ -70,19 +70,20 @@ class RunRoles {
 }
 
 // Whom to call from outside, one tap on a phone.
+const SHORT = 5; // digits of a number that fits two to a row
 class RunCalls {
   constructor(app) {
     this.app = app;
-    this.list = h('div', { style: 'overflow:hidden auto;min-height:0' });
-    this.root = h('section', { class: 'panel', style: 'flex:1 1 0' }, h('div', { class: 'ph' }, h('h2', {}, app.words.t('call'))), this.list);
+    this.list = h('div', { class: 'calls' });
+    this.root = h('section', { class: 'panel', style: 'flex:none' }, h('div', { class: 'ph' }, h('h2', {}, app.words.t('call'))), this.list);
   }
 
   paint(run) {
     const { words } = this.app;
-    const contacts = run.contacts ?? [];
+    const contacts = (run.contacts ?? []).toSorted((a, b) => Number(a.phone.length > SHORT) - Number(b.phone.length > SHORT));
     show(this.root, contacts.length > 0);
     const text = JSON.stringify([contacts, words.lang]);
-    if (this.list.dataset.text !== text) swap(this.list, contacts.map(({ name, phone }) => h('div', { class: 'ct' }, h('span', { class: 'p cut' }, words.pick(name)), h('a', { class: 'btn sm', 'aria-label': `${words.t('dial')} ${words.pick(name)}`, href: `tel:${phone.replace(/[^+\d]/g, '')}`, style: 'text-decoration:none' }, phone))));
+    if (this.list.dataset.text !== text) swap(this.list, contacts.map(({ name, phone }) => h('div', { class: phone.length > SHORT ? 'ct wide' : 'ct' }, h('span', { class: 'p cut' }, words.pick(name)), h('a', { class: 'btn sm', 'aria-label': `${words.t('dial')} ${words.pick(name)}`, href: `tel:${phone.replace(/[^+\d]/g, '')}`, style: 'text-decoration:none' }, phone))));
     this.list.dataset.text = text;
   }
 }

@@ -65,6 +65,7 @@ def text_of(body: bytes) -> str:
         ("en", "Monthly energy report, October 2026", ["Riverside Plaza", "Time of use", "Total"]),
     ],
 )  # fmt: skip
+@pytest.mark.part("chinese-font")
 def test_the_pdf_says_it_in_the_readers_language(
     report: Mapping[str, Any], all_texts: Texts, language: str, title: str, expected: list[str]
 ) -> None:
@@ -79,6 +80,7 @@ def test_the_pdf_says_it_in_the_readers_language(
     assert "#panic() [x]" in text
 
 
+@pytest.mark.part("chinese-font")
 def test_the_same_report_gives_the_same_bytes(report: Mapping[str, Any], all_texts: Texts) -> None:
     for language in ("zh", "en"):
         prints = [pdf.printer(all_texts, "")(report, language) for _ in range(2)]
@@ -87,6 +89,7 @@ def test_the_same_report_gives_the_same_bytes(report: Mapping[str, Any], all_tex
         assert books[0] == books[1]
 
 
+@pytest.mark.part("chinese-font")
 def test_the_font_is_named_with_its_hash(report: Mapping[str, Any], all_texts: Texts) -> None:
     found = fonts.find("")
     assert f"{found.family} {found.sha256[:8]}" in text_of(
@@ -111,6 +114,7 @@ def test_english_needs_no_font_of_the_system(report: Mapping[str, Any], all_text
     assert "Monthly energy report" in text_of(body)
 
 
+@pytest.mark.part("chinese-font")
 def test_a_font_may_be_named_as_a_file_or_a_family() -> None:
     found = fonts.find("")
     file = next(
@@ -174,6 +178,7 @@ def test_the_verdict(
     ],
     ids=["no-tariff", "no-peak", "nothing-used", "no-area"],
 )
+@pytest.mark.part("chinese-font")
 def test_what_is_not_known_is_a_dash_and_still_prints(
     report: Mapping[str, Any], all_texts: Texts, change: dict[str, Any]
 ) -> None:

@@ -72,9 +72,32 @@ def test_a_meter_stands_as_deep_as_the_meters_above_it() -> None:
     assert [energy.depth(unit, above) for unit in above] == [0, 1, 2]
 
 
-def test_a_line_breaks_where_buckets_are_missing() -> None:
-    rows = equipment.broken([0, 10, 50], [1.0, None, 2.0], width=10)
-    assert [row["value"] for row in rows] == [1.0, None, None, 2.0]
+MINUTE = 60_000
+
+
+@pytest.mark.parametrize(
+    ("minutes", "drawn"),
+    [
+        pytest.param([0, 1, 2, 3], [0, 1, 2, 3], id="a steady value, once a minute"),
+        pytest.param([0, 15, 30, 31], [0, 15, 30, 31], id="settled quarters, then the edge itself"),
+        pytest.param([0, 1, 9, 10], [0, 1, None, 9, 10], id="eight minutes without data"),
+    ],
+)
+def test_a_line_breaks_where_data_are_missing(
+    minutes: list[int], drawn: list[float | None]
+) -> None:
+    means = [float(minute) for minute in minutes]
+    rows = equipment.broken([minute * MINUTE for minute in minutes], list(means), width=15_000)
+    assert [row["value"] for row in rows] == drawn
+
+
+def test_a_screen_that_is_not_of_ones_role_is_ones_first() -> None:
+    nav = pages.order(["technician"])
+    assert [pages.screen(name, nav) for name in ("", "energy", "alarms")] == [
+        "mine",
+        "mine",
+        "alarms",
+    ]
 
 
 def visit() -> Visit:

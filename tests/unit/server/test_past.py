@@ -57,7 +57,10 @@ def test_a_store_that_comes_and_is_wrong_ends_nothing(caplog: pytest.LogCaptureF
     past = Past(store.open, again_s=0.01)
     past.start()
     store.error = WRONG
-    parts.until(lambda: "not so" in caplog.text, "it is not told")
+    parts.until(
+        lambda: any(getattr(each, "what", "") == "not so" for each in caplog.records),
+        "it is not told",
+    )
     store.error = None
     parts.until(lambda: past.get() is not None, "it is not opened")
     past.close()
@@ -75,7 +78,7 @@ def test_history_is_answered_as_soon_as_the_store_is_there(tmp_path: Path) -> No
     with house(tmp_path) as here:
         bearer = {"Authorization": f"Bearer {SESSION}"}
         client = TestClient(here.server.app, headers=bearer)
-        asked = {"point": POWER, "start": 0, "end": 1}
+        asked: dict[str, str | int] = {"point": POWER, "start": 0, "end": 1}
         assert client.get("/api/v1/history", params=asked).status_code == 503
         assert client.get("/api/v1/health").json()["history"] is False
         here.history = MemoryHistory()
