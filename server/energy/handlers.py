@@ -71,7 +71,8 @@ def meters_of(plant: Plant) -> list[Meter]:
     for point in plant.points():
         unit = UnitId(point.unit.id)
         if (
-            point.point.kind == "counter"
+            point.profile.equipment == "electricity_meter"  # a drive counts kWh too, for itself
+            and point.point.kind == "counter"
             and point.point.unit in KWH
             and ("import" in point.point.id or unit not in found)
             and point.point.id != "export_energy"
