@@ -97,6 +97,7 @@ class Poller:
         periods_s: Mapping[Rate, float] = plan.PERIODS_S,
         synchronised: Callable[[], bool] = lambda: True,
         learned: Learned | None = None,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         """Prepare; add units, then run.
 
@@ -108,7 +109,9 @@ class Poller:
             periods_s: Seconds from read to read, by rate.
             synchronised: Whether the clock tells the right time.
             learned: What devices were found not to have.
+            chance: 0..1; spreads reconnects.
         """
+        self._chance = chance
         self._line, self._clock, self._out, self._new_id = line, clock, out, new_id
         self._periods_s, self._synchronised = periods_s, synchronised
         self.units: list[PolledUnit] = []
@@ -316,7 +319,7 @@ class Poller:
         if not self._line_said:
             log.warning("bus does not answer", extra={"bus": where})
             self._line_said = where
-        rest = self._line_rest_s * (0.5 + random.random() / 2)  # noqa: S311 - spreads reconnects
+        rest = self._line_rest_s * (0.5 + self._chance() / 2)
         self._line_rest_s = min(2 * self._line_rest_s, LONGEST_LIFE_SAFETY_REST_S)
         end = self._clock.tick() + rest
         while (left := end - self._clock.tick()) > 0:

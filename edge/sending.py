@@ -7,6 +7,7 @@ A row stays in its journal until the one who stored it says so; everything may b
 
 import asyncio
 import heapq
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from typing import Final
@@ -30,7 +31,7 @@ DATA_WAIT_S: Final = (30.0, 300.0)
 EVENT_WAIT_S: Final = (2.0, 60.0)
 
 
-class _Lane:
+class _Lane(ABC):
     """What both lanes do with their journal."""
 
     flight: Flight
@@ -45,9 +46,9 @@ class _Lane:
         """Return the id of the journal the rows are in."""
         return self._keeper.journal.id
 
+    @abstractmethod
     def acked(self, ranges: Sequence[Range]) -> None:
         """Forget what was stored at the other side."""
-        raise NotImplementedError
 
     def silence_s(self) -> float:
         """Return seconds since the oldest unacknowledged message left; 0: there is none."""
