@@ -142,6 +142,9 @@ def test_nothing_is_lost_when_the_gateway_is_killed(
             gateway.send_signal(signal.SIGKILL)
         with program("gateway", port, user, tmp_path, "gateway-1") as gateway:
             edge.send_until(left=0)
+            # All may have been acknowledged before the kill: only one that serves ends well.
+            log = tmp_path / "gateway.log"
+            until(lambda: log.read_text("utf-8").count("gateway serves") == 2, "it serves again")
             gateway.terminate()
             assert gateway.wait(10) == 0
         history = open_history(settings, "riverside", SystemClock(), writable=False)
