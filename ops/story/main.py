@@ -6,12 +6,11 @@ from pathlib import Path
 import httpx
 
 from adapters.system_clock import SystemClock
+from ops.demo import PASSWORD
 from ops.observe import Api, Building, Json, Missed, Sink
 from ops.programs import Supervisor
 from ops.story.steps import STEPS, Stage
 from watchkeeper.settings import Settings
-
-PASSWORD = "watch-the-house"  # noqa: S105 - of the demonstration's accounts
 
 
 def play(settings: Settings, programs: Supervisor, sink: Sink | None, file: Path | None) -> int:
