@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-PARTS := mosquitto mosquitto-clients influxdb victoria-metrics postgresql docker-compose chromium fonts-noto-cjk poppler-utils
+PARTS := mosquitto mosquitto-clients influxdb victoria-metrics postgresql docker-compose openssl chromium fonts-noto-cjk poppler-utils
 OUR := watchkeeper adapters edge gateway broker server dashboard simulators ops tests benchmarks
 
 .PHONY: demo test check setup parts peers bench pictures locks

@@ -7,6 +7,7 @@ reconnect (what must not be lost waits in a journal) and the will may carry the 
 
 import logging
 import random
+import ssl
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -26,7 +27,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from typing_extensions import override
 
+from watchkeeper import settings
 from watchkeeper.bus import Bus, Receive
+from watchkeeper.errors import ConfigError
 
 Protocol: TypeAlias = Literal["5", "3.1.1"]
 Will: TypeAlias = tuple[str, bytes, bool]  # topic, payload, retain
@@ -44,6 +47,18 @@ _WRONG_VERSION: Final = ReasonCode(PacketTypes.CONNACK, "Unsupported protocol ve
 log = logging.getLogger(__name__)
 
 
+class _Shaking(ssl.SSLSocket):
+    """Closed at once when the other side proves nothing; paho would leave it to the collector."""
+
+    @override
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
 class Mqtt(Bus):
     """One connection that comes back by itself. MQTT 5, or 3.1.1 when the broker refuses it."""
 
@@ -58,6 +73,7 @@ class Mqtt(Bus):
         will: Will | Callable[[int], Will] | None = None,
         protocol: Protocol = "5",
         keepalive_s: int = 10,
+        tls: ssl.SSLContext | None = None,
         loop: AbstractEventLoop | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -73,11 +89,12 @@ class Mqtt(Bus):
                 the connection will have.
             protocol: What is tried first.
             keepalive_s: Seconds between pings.
+            tls: What the broker must prove; None: unencrypted.
             loop: Where to call receivers and `on_connect`; None: on the bus's own thread.
             jitter: Gives 0..1 for the back-off.
         """
         self._host, self._port, self._client_id = host, port, client_id
-        self._login = (username or None, password)
+        self._login, self._tls = (username or None, password), tls
         self._will, self._keepalive_s, self._loop, self._jitter = will, keepalive_s, loop, jitter
         self._wanted = self._protocol = protocol
         self._proven = False  # this protocol version has connected once
@@ -208,6 +225,8 @@ class Mqtt(Bus):
         client.max_queued_messages_set(QUEUED)
         client.username_pw_set(*self._login)
         client.suppress_exceptions = False
+        if self._tls is not None:
+            client.tls_set_context(self._tls)
         if self._will is not None:
             will = self._will(self._connection + 1) if callable(self._will) else self._will
             client.will_set(will[0], will[1], qos=1, retain=will[2])
@@ -307,6 +326,49 @@ class Mqtt(Bus):
                     "why": why,
                 },
             )
+
+
+def connection(
+    mqtt: settings.Mqtt,
+    client_id: str,
+    *,
+    username: str = "",
+    will: Will | Callable[[int], Will] | None = None,
+    loop: AbstractEventLoop | None = None,
+) -> Mqtt:
+    """Return a connection as [mqtt] of the settings says; `username` where that names none.
+
+    Raises ConfigError: a certificate or key cannot be used.
+    """
+    return Mqtt(
+        mqtt.host,
+        mqtt.port,
+        client_id,
+        username=mqtt.username or username,
+        password=mqtt.password.get_secret_value() if mqtt.password else None,
+        will=will,
+        protocol=mqtt.protocol,
+        keepalive_s=mqtt.keepalive_s,
+        tls=_trusted(mqtt) if mqtt.tls else None,
+        loop=loop,
+    )
+
+
+def _trusted(mqtt: settings.Mqtt) -> ssl.SSLContext:
+    """Return what the broker must prove, and what proves us where that is asked for."""
+    key = "mqtt.ca"
+    try:
+        context = ssl.create_default_context(cafile=mqtt.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.sslsocket_class = _Shaking
+        if mqtt.certificate is not None:
+            key = "mqtt.certificate"
+            context.load_cert_chain(mqtt.certificate, mqtt.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise ConfigError(
+            where=key, what=str(error), fix="name PEM files that this program may read"
+        ) from error
+    return context
 
 
 def _guarded(call: Callable[..., None], *facts: object) -> None:

@@ -14,7 +14,7 @@ import uvloop
 from adapters import log as logs
 from adapters import machine, secret
 from adapters.channels.edge_notice import EdgeNotice
-from adapters.mqtt import Mqtt, Will
+from adapters.mqtt import Mqtt, Will, connection
 from adapters.system_clock import SystemClock
 from edge import health
 from edge.agent import Agent, Means
@@ -108,20 +108,10 @@ async def _main(
 def _bus(
     settings: Settings, me: Self, means: Means, tail: str, loop: asyncio.AbstractEventLoop
 ) -> Mqtt:
-    mqtt = settings.mqtt
-
     def will(connection: int) -> Will:
         state = State("lost", me.boot, connection, unix_ms(means.clock.now()))
         return me.up("state"), wire.encode(state), True
 
-    return Mqtt(
-        mqtt.host,
-        mqtt.port,
-        me.edge + tail,
-        username=mqtt.username or me.edge,
-        password=mqtt.password.get_secret_value() if mqtt.password else None,
-        will=None if tail else will,
-        protocol=mqtt.protocol,
-        keepalive_s=mqtt.keepalive_s,
-        loop=loop,
+    return connection(
+        settings.mqtt, me.edge + tail, username=me.edge, will=None if tail else will, loop=loop
     )

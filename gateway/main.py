@@ -8,7 +8,7 @@ from typing import Final
 
 from adapters import log as logs
 from adapters.history import open_history
-from adapters.mqtt import Mqtt
+from adapters.mqtt import connection
 from adapters.system_clock import SystemClock
 from gateway.ingest import Ingest
 from gateway.loop import Loop
@@ -43,7 +43,7 @@ def run(settings: Settings, name: str) -> int:
     history = open_history(settings, site, clock, writable=True)
     try:
         presence = Presence(name, ids.uuid7(unix_ms(clock.now()), secrets.randbits(74)), clock)
-        bus = _connected(settings, f"gateway-{name}", presence)
+        bus = connection(settings.mqtt, f"gateway-{name}", will=presence.will)
         try:
             after_h = settings.history.thin_after_h
             serve(bus, history, presence, clock, site=site, stop=stop, thin_after_h=after_h)
@@ -52,20 +52,6 @@ def run(settings: Settings, name: str) -> int:
     finally:
         history.close()
     return 0
-
-
-def _connected(settings: Settings, client_id: str, presence: Presence) -> Mqtt:
-    mqtt = settings.mqtt
-    return Mqtt(
-        mqtt.host,
-        mqtt.port,
-        client_id,
-        username=mqtt.username,
-        password=mqtt.password.get_secret_value() if mqtt.password else None,
-        will=presence.will,
-        protocol=mqtt.protocol,
-        keepalive_s=mqtt.keepalive_s,
-    )
 
 
 def serve(  # noqa: PLR0913 - composition

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from adapters.history import open_history
-from adapters.mqtt import Mqtt
+from adapters.mqtt import connection
 from adapters.system_clock import SystemClock
 from ops import catalog
 from ops.programs import check_free, listens
@@ -148,14 +148,7 @@ def _broker(settings: Settings) -> Finding:
     if not listens(settings.mqtt.host, settings.mqtt.port):
         fix = "start `watchkeeper broker` or mosquitto there, or correct [mqtt] host and port"
         return Finding("broker", fine=False, fact=f"nothing listens on {where}", fix=fix)
-    password = settings.mqtt.password
-    bus = Mqtt(
-        settings.mqtt.host,
-        settings.mqtt.port,
-        client_id="doctor",
-        username=settings.mqtt.username,
-        password=password.get_secret_value() if password else None,
-    )
+    bus = connection(settings.mqtt, "doctor")
     granted = Event()
     bus.on_connect(granted.set)
     fine = bus.connected or granted.wait(5.0)

@@ -20,6 +20,9 @@ def arguments(parser: argparse.ArgumentParser, command: str) -> None:
         parser.add_argument(
             "--mounted-at", default="/mosquitto/config", help="the folder as mosquitto sees it"
         )
+        parser.add_argument(
+            "--tls", action="store_true", help="encrypted, by ca.pem, cert.pem, key.pem beside them"
+        )
         parser.add_argument("--listen", default="", help="mosquitto's address; all by default")
     if command == "edge":
         parser.add_argument(
@@ -77,6 +80,7 @@ def _broker(settings: Settings, options: argparse.Namespace) -> int:
             options.env,
             mounted_at=options.mounted_at,
             listen=options.listen,
+            tls=options.tls,
         )
     from broker import main as broker  # noqa: PLC0415
 

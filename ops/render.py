@@ -15,7 +15,9 @@ PASSWORD_BYTES = 24
 PUBLIC, PRIVATE = 0o644, 0o600  # the broker gives up root before it reads; hashes may be read
 
 
-def render(settings: Settings, folder: Path, env: Path, *, mounted_at: str, listen: str) -> int:
+def render(
+    settings: Settings, folder: Path, env: Path, *, mounted_at: str, listen: str, tls: bool = False
+) -> int:
     """Write mosquitto.conf, acl and passwords to the folder; return 0.
 
     Args:
@@ -25,13 +27,17 @@ def render(settings: Settings, folder: Path, env: Path, *, mounted_at: str, list
             is drawn and added, so that running this again locks nobody out.
         mounted_at: The folder as the broker sees it.
         listen: Address; "" for all.
+        tls: Encrypted; whoever runs the broker puts ca.pem, cert.pem and key.pem in the folder.
 
     Raises ConfigError: the site file is wrong, or one of the places cannot be written.
     """
     site = documents.read(settings.site_file(), Site, SCHEMA)
     users = [mosquitto.SERVER, mosquitto.GATEWAY, *(edge.id for edge in site.edges)]
+    proof = mosquitto.Tls(*(f"{mounted_at}/{name}.pem" for name in ("ca", "cert", "key")))
     texts = {
-        "mosquitto.conf": mosquitto.config(mounted_at, host=listen, port=settings.mqtt.port),
+        "mosquitto.conf": mosquitto.config(
+            mounted_at, host=listen, port=settings.mqtt.port, tls=proof if tls else None
+        ),
         "acl": mosquitto.access([site.site.id]),
     }
     try:

@@ -10,11 +10,10 @@ import uvicorn
 from typing_extensions import override
 
 from adapters import log as logs
-from adapters import secret
+from adapters import mqtt, secret
 from adapters.channels.mail import Mail
 from adapters.channels.webhook import Webhook
 from adapters.history import open_history
-from adapters.mqtt import Mqtt
 from adapters.report import excel, pdf
 from adapters.system_clock import SystemClock
 from server.compose import Outside, Server
@@ -105,18 +104,8 @@ def _serve(settings: Settings, server: Server) -> int:
     return 0 if running.started else 1
 
 
-def _connect(settings: Settings, name: str, state: State | None) -> Mqtt:
-    mqtt = settings.mqtt
-    return Mqtt(
-        mqtt.host,
-        mqtt.port,
-        name,
-        username=mqtt.username,
-        password=mqtt.password.get_secret_value() if mqtt.password else None,
-        will=state.will if state else None,
-        protocol=mqtt.protocol,
-        keepalive_s=mqtt.keepalive_s,
-    )
+def _connect(settings: Settings, name: str, state: State | None) -> mqtt.Mqtt:
+    return mqtt.connection(settings.mqtt, name, will=state.will if state else None)
 
 
 def _database(settings: Settings) -> Engines:

@@ -18,6 +18,7 @@ PARTS = {
     "chromium": "chromium",
     "postgres": "postgresql",
     "docker-compose": "docker-compose",
+    "openssl": "openssl",
     "chinese-font": "fonts-noto-cjk",
 }
 

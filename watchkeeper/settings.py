@@ -36,6 +36,10 @@ class Mqtt(_Section):
     password: SecretStr | None = Field(None, description="only as WATCHKEEPER_MQTT__PASSWORD")
     protocol: Literal["5", "3.1.1"] = Field("5", description="3.1.1 is the fallback, logged once")
     keepalive_s: int = Field(10, ge=2)
+    tls: bool = Field(default=False, description="encrypted; the broker must prove itself")
+    ca: Path | None = Field(None, description="who signs the broker; none: this machine's list")
+    certificate: Path | None = Field(None, description="of ours, where the broker asks for one")
+    key: Path | None = Field(None, description="of the certificate")
 
 
 class HistorySettings(_Section):

@@ -52,6 +52,13 @@ def test_a_mosquitto_elsewhere_is_told_its_own_folder_and_address(tmp_path: Path
     assert "acl_file /etc/mosquitto/watchkeeper/acl\n" in text
 
 
+def test_an_encrypted_mosquitto_is_told_its_certificates(tmp_path: Path) -> None:
+    render(tmp_path, "--tls", "--mounted-at", "/etc/m")
+    text = (tmp_path / "m/mosquitto.conf").read_text("utf-8")
+    for line in ("cafile /etc/m/ca.pem", "certfile /etc/m/cert.pem", "keyfile /etc/m/key.pem"):
+        assert f"{line}\n" in text
+
+
 def test_a_folder_that_cannot_be_made_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
