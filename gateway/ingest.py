@@ -6,6 +6,7 @@ batch is acknowledged; only a batch that cannot be read is refused.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -14,8 +15,9 @@ import msgspec
 import numpy as np
 
 from gateway.births import Births, Numbers
+from gateway.salvage import Row, salvaged
 from watchkeeper import wire
-from watchkeeper.batch import Batch, Flags
+from watchkeeper.batch import Batch
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.history import History, Quarantined
 from watchkeeper.quality import FIRST_BAD
@@ -23,6 +25,7 @@ from watchkeeper.topics import Up, down, parse_up
 
 FUTURE_MS: Final = 5 * 60_000  # an edge's clock may be ahead by this much
 KEPT_MS: Final = 5 * 366 * 86_400_000  # older than any history we keep: a clock that was reset
+PAYLOAD_KEPT: Final = 65_536  # bytes of one message
 ASK_AGAIN_S: Final = 5.0  # between two questions for the same birth
 
 Publish: TypeAlias = Callable[[str, bytes], bool]
@@ -106,11 +109,11 @@ class Ingest:
             self.births.take(up.site, up.edge, wire.decode_birth(payload))
         except (msgspec.DecodeError, ValueError) as error:
             log.warning("a birth cannot be read", extra={"edge": up.edge, "why": str(error)})
-            self._put_aside(up, "unreadable", payload)
+            self._put_aside(up, "unreadable", payload, readings=0)
 
     def _take_data(self, up: Up, payload: bytes) -> None:
         try:
-            message, batch = _read(payload)
+            message, batch, odd = _read(payload)
         except (msgspec.DecodeError, ValueError) as error:
             if not self._take_gap(up, payload):
                 self._refuse(up, payload, str(error))
@@ -119,6 +122,8 @@ class Ingest:
         if numbers is None:
             self._ask(up, message.birth)
             return
+        for reason, rows in odd.items():
+            self._put_aside(up, reason, _as_json(message, rows), len(rows))
         batch = self._checked(up, message, batch, numbers)
         self._group.parts.append(batch)
         self._group.readings += len(batch)
@@ -160,12 +165,13 @@ class Ingest:
             ("time", ~timely & real & ~unknown),
         ):
             if wrong.any():
-                self._put_aside(up, reason, _as_json(message, batch, wrong), int(wrong.sum()))
+                rows = _rows(batch.take(wrong))
+                self._put_aside(up, reason, _as_json(message, rows), len(rows))
         return found.take(good)
 
     def _refuse(self, up: Up, payload: bytes, why: str) -> None:
         """Put a whole batch aside; tell its edge when it still says which one it is."""
-        self._put_aside(up, "unreadable", payload)
+        self._put_aside(up, "unreadable", payload, readings=0)
         self.counts["refused"] += 1
         log.warning("a batch cannot be read", extra={"edge": up.edge, "why": why})
         try:
@@ -175,9 +181,10 @@ class Ingest:
         journal = (up.site, up.edge, named.j)
         self._group.bad.setdefault(journal, []).append((named.q, "unreadable"))
 
-    def _put_aside(self, up: Up, reason: str, payload: bytes, readings: int = 1) -> None:
+    def _put_aside(self, up: Up, reason: str, payload: bytes, readings: int) -> None:
         now = unix_ms(self._clock.now())
-        self._group.aside.append(Quarantined(now, f"{up.site}/{up.edge}", reason, payload))
+        origin, kept = f"{up.site}/{up.edge}", payload[:PAYLOAD_KEPT]
+        self._group.aside.append(Quarantined(now, origin, reason, kept, readings))
         self.counts["quarantined"] += readings
 
     def _ask(self, up: Up, birth: str) -> None:
@@ -196,11 +203,20 @@ class Ingest:
         self._publish(down(site, edge, "ack"), wire.encode(ack))
 
 
-def _read(payload: bytes) -> tuple[wire.Data, Batch]:
-    message = wire.decode_data(payload)
+def _read(payload: bytes) -> tuple[wire.Data, Batch, dict[str, list[Row]]]:
+    """Return a batch, and by reason the readings of it that make no sense, of most batches none.
+
+    Raises msgspec.DecodeError or ValueError: it is no batch of ours.
+    """
+    odd: dict[str, list[Row]] = {}
+    try:
+        message = wire.decode_data(payload)
+        batch = wire.columns(message)
+    except (msgspec.DecodeError, ValueError):
+        message, batch, odd = salvaged(payload)
     if message.version != wire.VERSION:
         raise ValueError(f"version {message.version}")
-    return message, wire.columns(message)
+    return message, batch, odd
 
 
 def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
@@ -214,18 +230,14 @@ def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-def _as_json(message: wire.Data, batch: Batch, chosen: Flags) -> bytes:
-    """Return the chosen readings as a person would want to find them."""
-    own = batch.take(chosen)
-    rows = zip(
-        own.series.tolist(), own.at.tolist(), map(repr, own.value.tolist()), own.quality.tolist(),
-        strict=True,
-    )  # fmt: skip
-    return msgspec.json.encode(
-        {
-            "j": message.journal,
-            "q": message.sequence,
-            "h": message.birth,
-            "alias, time, value, quality": list(rows),
-        }
-    )
+def _rows(batch: Batch) -> list[Row]:
+    """Return readings as rows of what JSON can say."""
+    value = [each if math.isfinite(each) else repr(each) for each in batch.value.tolist()]
+    columns = batch.series.tolist(), batch.at.tolist(), value, batch.quality.tolist()
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _as_json(message: wire.Data, rows: list[Row]) -> bytes:
+    """Return readings as they are kept aside (wire.Aside)."""
+    aside = wire.Aside(message.journal, message.sequence, message.birth, rows)
+    return wire.encode(aside)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -48,11 +49,18 @@ class MemoryHistory(History):
     @override
     def quarantine(self, items: Sequence[Quarantined]) -> None:
         self._answer()
-        self._aside += items
+        for item in items:
+            if item.digest not in {kept.digest for kept in self._aside}:
+                number = max((kept.id for kept in self._aside), default=0) + 1
+                self._aside.append(replace(item, id=number))
 
     @override
     def quarantined(self, limit: int = 100) -> list[Quarantined]:
         return self._aside[::-1][:limit]
+
+    @override
+    def release(self, ids: Sequence[int]) -> None:
+        self._aside = [item for item in self._aside if item.id not in ids]
 
     @override
     def points(self) -> list[PointId]:

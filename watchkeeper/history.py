@@ -1,7 +1,8 @@
 """The port behind which readings are kept and found again; adapters/history has the stores."""
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -38,8 +39,16 @@ class Quarantined:
 
     at: int  # when it was put aside, Unix ms
     origin: str  # "riverside/plant-b1"
-    reason: str  # a word: time, value, alias, unreadable
+    reason: str  # a word: time, value, type, alias, quality, gap, unreadable; or "store: …"
     payload: bytes  # what arrived, as JSON
+    readings: int = 1  # how many are in it; 0: nobody can tell
+    id: int = field(default=0, compare=False)  # the store's own, once it is kept
+
+    @property
+    def digest(self) -> bytes:
+        """Return what tells that the same was put aside before: a batch may come again."""
+        said = f"{self.origin}\n{self.reason}\n".encode()
+        return hashlib.blake2b(said + self.payload, digest_size=16).digest()
 
 
 class Thinning(NamedTuple):
@@ -66,11 +75,15 @@ class History(Protocol):
         ...
 
     def quarantine(self, items: Sequence[Quarantined]) -> None:
-        """Put aside what cannot be stored; durable when this returns."""
+        """Put aside what cannot be stored, each once; durable when this returns."""
         ...
 
     def quarantined(self, limit: int = 100) -> list[Quarantined]:
         """Return the newest of what was put aside."""
+        ...
+
+    def release(self, ids: Sequence[int]) -> None:
+        """Take out what was put aside, because it could be stored after all or is of no use."""
         ...
 
     def points(self) -> list[PointId]:

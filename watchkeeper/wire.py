@@ -8,7 +8,7 @@ who receives it puts the message into quarantine, it never stops the line.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -115,6 +115,15 @@ class State(Struct, frozen=True):
     version: int = field(name="v", default=VERSION)
 
 
+class Aside(Struct, frozen=True):
+    """Readings of a batch that could not be stored, as the gateway puts them into quarantine."""
+
+    journal: str = field(name="j")
+    sequence: int = field(name="q")
+    birth: str = field(name="h")
+    readings: list[list[Any]]  # alias, time in Unix ms, value, quality, as they came
+
+
 class Ack(Struct, frozen=True):
     """down/ack: exactly what one commit held."""
 
@@ -139,6 +148,7 @@ class Replay(Struct, frozen=True):
 encode = msgspec.json.Encoder().encode
 decode_birth = msgspec.json.Decoder(Birth).decode
 decode_data = msgspec.json.Decoder(Data).decode
+decode_aside = msgspec.json.Decoder(Aside).decode
 decode_gap = msgspec.json.Decoder(Gap).decode
 decode_state = msgspec.json.Decoder(State).decode
 decode_ack = msgspec.json.Decoder(Ack).decode

@@ -55,6 +55,10 @@ class EmbeddedHistory(History):
     def quarantine(self, items: Sequence[Quarantined]) -> None:
         self._writing().quarantine(items)
 
+    @override
+    def release(self, ids: Sequence[int]) -> None:
+        self._writing().release(ids)
+
     def _writing(self) -> "_Writer":
         if self._writer is None:
             raise RuntimeError(f"{self._path} was opened to be read")
@@ -140,17 +144,26 @@ class _Writer:
             self._wanted.set()
 
     def quarantine(self, items: Sequence[Quarantined]) -> None:
-        rows = [(item.at, item.origin, item.reason, item.payload) for item in items]
+        rows = [
+            (each.at, each.origin, each.reason, each.payload, each.readings, each.digest)
+            for each in items
+        ]
         if not rows:
             return
         with answering(self._path), self._writing, transaction(self._db) as db:
             db.executemany(
-                "insert into quarantine(at, origin, reason, payload) values(?, ?, ?, ?)", rows
+                "insert or ignore into quarantine(at, origin, reason, payload, readings, digest)"
+                " values(?, ?, ?, ?, ?, ?)",
+                rows,
             )
             db.execute(
                 "delete from quarantine where id <= (select max(id) from quarantine) - ?",
                 (QUARANTINE_KEPT,),
             )
+
+    def release(self, ids: Sequence[int]) -> None:
+        with answering(self._path), self._writing, transaction(self._db) as db:
+            db.executemany("delete from quarantine where id = ?", [(each,) for each in ids])
 
     def thin(self, thinning: Thinning) -> None:
         self.sealing.thin(thinning)

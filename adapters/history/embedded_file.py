@@ -9,7 +9,7 @@ from typing import IO
 
 from watchkeeper.errors import ConfigError, Unreachable
 
-LAYOUT = 1  # pragma user_version
+LAYOUT = 2  # pragma user_version
 _TABLES = """
 create table if not exists series(number integer primary key, key text not null unique);
 create table if not exists journal(id integer primary key, b blob not null);
@@ -27,8 +27,16 @@ create table if not exists sealed(
 insert or ignore into sealed values(1, 0);
 create table if not exists quarantine(
     id integer primary key, at integer not null, origin text not null, reason text not null,
-    payload blob not null);
+    payload blob not null, readings integer not null default 1, digest blob);
+create unique index if not exists quarantine_digest on quarantine(digest);
 """
+# What turns the layout before into each one; a new file has the tables above.
+_STEPS = {
+    2: (
+        "alter table quarantine add column readings integer not null default 1",
+        "alter table quarantine add column digest blob",
+    )
+}
 
 
 def open_to_write(path: Path) -> tuple[sqlite3.Connection, IO[bytes]]:
@@ -55,7 +63,7 @@ def open_to_write(path: Path) -> tuple[sqlite3.Connection, IO[bytes]]:
 def _prepared(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, timeout=10, check_same_thread=False)
     try:
-        _layout(db, path)
+        found = _layout(db, path)
     except ConfigError:
         db.close()
         raise
@@ -63,6 +71,11 @@ def _prepared(path: Path) -> sqlite3.Connection:
     db.execute("pragma synchronous=full")  # a commit is on disk when it returns
     db.execute("pragma secure_delete=off")
     db.execute("pragma journal_size_limit=67108864")
+    for layout in range(found + 1 if found else LAYOUT + 1, LAYOUT + 1):
+        with transaction(db):
+            for step in _STEPS[layout]:
+                db.execute(step)
+            db.execute(f"pragma user_version={layout}")
     db.executescript(_TABLES)
     db.execute(f"pragma user_version={LAYOUT}")
     return db

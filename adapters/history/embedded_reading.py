@@ -101,7 +101,8 @@ class Reader:
             if db is None:
                 return []
             found = db.execute(
-                "select at, origin, reason, payload from quarantine order by id desc limit ?",
+                "select at, origin, reason, payload, readings, id from quarantine"
+                " order by id desc limit ?",
                 (limit,),
             )
             return [Quarantined(*row) for row in found]

@@ -4,15 +4,23 @@ Same point and time overwrite in InfluxDB, so everything may be replayed. A bad 
 field v; one that overwrites a good one leaves the old v behind, so q is always asked first.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from threading import Lock
 
 import numpy as np
 from typing_extensions import override
 
 from adapters.history.influx_http import Database, Row
-from adapters.history.influx_lines import QUARANTINE, READING, lines, prefix, quarantine_line
+from adapters.history.influx_lines import (
+    QUARANTINE,
+    READING,
+    lines,
+    prefix,
+    quarantine_line,
+    release_line,
+)
 from watchkeeper.batch import Batch, Series
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.history import Buckets, History, Quarantined, Track
@@ -24,6 +32,9 @@ from watchkeeper.settings import HistorySettings
 LINES = 5_000  # a call
 _ASKED = 100  # points one statement names
 _NS_A_MS = 1_000_000
+_ASIDE = "at, origin, reason, readings, payload, payload_hex, released"
+_ASIDE_ASKED = 1_000
+_ASIDE_KNOWN = 100_000
 
 
 class InfluxHistory(History):
@@ -37,6 +48,7 @@ class InfluxHistory(History):
         self._numbers: dict[PointId, int] = {}
         self._prefixes: list[str] = []
         self._put_aside = 0
+        self._aside: dict[bytes, None] = {}  # in the order they came
 
     @override
     def series(self, points: Sequence[PointId]) -> Series:
@@ -61,19 +73,41 @@ class InfluxHistory(History):
     def quarantine(self, items: Sequence[Quarantined]) -> None:
         made = []
         for item in items:
+            if item.digest in self._aside:
+                continue
             # Rows of one millisecond must not overwrite each other.
             self._put_aside = (self._put_aside + 1) % _NS_A_MS
             made.append(quarantine_line(self._site, item, item.at * _NS_A_MS + self._put_aside))
         for start in range(0, len(made), LINES):
             self._database.write(made[start : start + LINES], "ns")
+        self._remember(item.digest for item in items)
+
+    def _remember(self, digests: Iterable[bytes]) -> None:
+        """Know what was put aside lately: the database cannot tell that something came twice."""
+        self._aside |= dict.fromkeys(digests)
+        for old in list(islice(self._aside, max(0, len(self._aside) - _ASIDE_KNOWN))):
+            del self._aside[old]
 
     @override
     def quarantined(self, limit: int = 100) -> list[Quarantined]:
-        found = self._database.ask(
-            f"SELECT at, origin, reason, payload, payload_hex FROM {QUARANTINE}"  # noqa: S608
-            f" WHERE {self._of_site} ORDER BY time DESC LIMIT {int(limit)}"
-        )
-        return [_quarantined(row) for series in found for row in series.rows]
+        kept: list[Quarantined] = []
+        before = ""
+        while len(kept) < limit:
+            found = self._database.ask(
+                f"SELECT {_ASIDE} FROM {QUARANTINE}"  # noqa: S608 - nothing a person wrote
+                f" WHERE {self._of_site}{before} ORDER BY time DESC LIMIT {_ASIDE_ASKED}",
+                epoch="ns",
+            )
+            rows = [row for series in found for row in series.rows]
+            kept += [_quarantined(row) for row in rows if not row[-1]]
+            if len(rows) < _ASIDE_ASKED:
+                break
+            before = f" AND time < {int(rows[-1][0])}"
+        return kept[:limit]
+
+    @override
+    def release(self, ids: Sequence[int]) -> None:
+        self._database.write([release_line(self._site, each) for each in ids], "ns")
 
     @override
     def points(self) -> list[PointId]:
@@ -142,5 +176,6 @@ def _text(text: str) -> str:
 
 
 def _quarantined(row: Row) -> Quarantined:
-    _, at, origin, reason, payload, in_hex = row
-    return Quarantined(at, origin, reason, bytes.fromhex(in_hex) if in_hex else payload.encode())
+    at_ns, at, origin, reason, readings, payload, in_hex, _ = row
+    content = bytes.fromhex(in_hex) if in_hex else payload.encode()
+    return Quarantined(at, origin, reason, content, 1 if readings is None else readings, at_ns)

@@ -127,17 +127,17 @@ class Database:
             raise self._unreachable(str(error)) from error
         return None
 
-    def ask(self, question: str) -> list[Found]:
-        """Return the answer to an InfluxQL statement, times in ms. Raises Unreachable."""
+    def ask(self, question: str, epoch: str = "ms") -> list[Found]:
+        """Return the answer to an InfluxQL statement, times in ms (or ns). Raises Unreachable."""
         self._make()
-        return self._ask(question)
+        return self._ask(question, epoch)
 
-    def _ask(self, question: str) -> list[Found]:
+    def _ask(self, question: str, epoch: str = "ms") -> list[Found]:
         try:
             answer = self._rest.POST(
                 f"{self._url}/query",
                 headers={**self._headers, "Content-Type": "application/x-www-form-urlencoded"},
-                post_params={"q": question, "db": self._settings.database, "epoch": "ms"},
+                post_params={"q": question, "db": self._settings.database, "epoch": epoch},
             )
         except ApiException as error:
             raise self._unreachable(f"{error.status} {error.body or error.reason}") from error

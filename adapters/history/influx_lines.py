@@ -9,7 +9,7 @@ from watchkeeper.quality import FIRST_BAD
 
 # Measurements, both with the tag site: many sites may share a database.
 READING = "reading"  # tag point; fields v (float, absent when bad) and q (integer)
-QUARANTINE = "quarantine"  # fields at, origin, reason, payload or payload_hex
+QUARANTINE = "quarantine"  # fields at, origin, reason, readings, payload or payload_hex
 PAYLOAD_LIMIT = 30_000  # characters: InfluxDB 1.x refuses a string field above 64 KB
 
 _TAG = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\ "})
@@ -53,4 +53,13 @@ def quarantine_line(site: str, item: Quarantined, at_ns: int) -> bytes:
         name, payload = "payload_hex", item.payload.hex()
     fields = {"origin": item.origin, "reason": item.reason, name: payload[:PAYLOAD_LIMIT]}
     texts = ",".join(f'{key}="{text.translate(_TEXT)}"' for key, text in fields.items())
-    return f"{QUARANTINE},site={site.translate(_TAG)} at={item.at}i,{texts} {at_ns}".encode()
+    numbers = f"at={item.at}i,readings={item.readings}i"
+    return f"{QUARANTINE},site={site.translate(_TAG)} {numbers},{texts} {at_ns}".encode()
+
+
+def release_line(site: str, at_ns: int) -> bytes:
+    """Return a line that marks what was put aside at this time as taken out again.
+
+    A mark, because a delete is not the same in every version of the database.
+    """
+    return f"{QUARANTINE},site={site.translate(_TAG)} released=true {at_ns}".encode()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -266,3 +267,28 @@ def test_what_was_put_aside_is_found_again(history: History) -> None:
     history.quarantine(items)
     assert history.quarantined() == items[::-1]
     assert history.quarantined(limit=1) == items[2:]
+
+
+@pytest.mark.serves("B4")
+def test_what_comes_again_is_put_aside_once(history: History) -> None:
+    one = Quarantined(NOON, "riverside/plant-b1", "time", b"one")
+    history.quarantine([one, replace(one, payload=b"two")])
+    history.quarantine([replace(one, at=NOON + 1000), replace(one, reason="value")])
+    assert [(item.reason, item.payload) for item in history.quarantined()] == [
+        ("value", b"one"),
+        ("time", b"two"),
+        ("time", b"one"),
+    ]
+
+
+@pytest.mark.serves("B4")
+def test_what_is_released_is_gone_and_the_rest_stays(history: History) -> None:
+    items = [Quarantined(NOON, "riverside/plant-b1", "time", b"%d" % n, n) for n in range(5)]
+    history.quarantine(items)
+    kept = {item.payload: item.id for item in history.quarantined()}
+    assert len(set(kept.values())) == 5
+    history.release([kept[b"1"], kept[b"3"]])
+    assert history.quarantined() == [items[4], items[2], items[0]]
+    history.release([])
+    history.release([kept[b"1"]])
+    assert [item.readings for item in history.quarantined(limit=2)] == [4, 2]

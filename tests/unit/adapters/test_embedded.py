@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -277,7 +278,7 @@ def test_quarantine_keeps_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(embedded, "QUARANTINE_KEPT", 10)
     history = store(tmp_path)
     for n in range(25):
-        history.quarantine([Quarantined(NOW + n, "riverside/plant-b1", "value", b"{}")])
+        history.quarantine([Quarantined(NOW + n, "riverside/plant-b1", "value", b"%d" % n)])
     assert [item.at for item in history.quarantined()] == [NOW + n for n in range(24, 14, -1)]
     history.close()
 
@@ -326,3 +327,16 @@ def test_another_process_reads_while_one_writes_and_seals(tmp_path: Path) -> Non
     assert len(reader.raw(POINTS[21], NOW, NOW + 10**9).at) == 1500
     assert 0 < seen <= 1500
     reader.close()
+
+
+def test_a_store_of_the_layout_before_is_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "riverside.db"
+    with closing(EmbeddedHistory(path, clock=FixedClock(), writable=True)) as history:
+        history.quarantine([Quarantined(NOW, "riverside/plant-b1", "value", b"{}", 7)])
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("drop index quarantine_digest")
+        for column in ("readings", "digest"):
+            db.execute(f"alter table quarantine drop column {column}")
+        db.execute("pragma user_version=1")
+    with closing(EmbeddedHistory(path, clock=FixedClock(), writable=True)) as history:
+        assert [item.readings for item in history.quarantined()] == [1]

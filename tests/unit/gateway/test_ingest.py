@@ -189,9 +189,49 @@ def test_a_bad_reading_is_put_aside_and_its_batch_stored(
     assert (rig.stored(0), rig.stored(1), rig.stored(2)) == ([1.5], [], [2.5])
     (aside,) = rig.history.quarantined()
     assert (aside.origin, aside.reason, aside.at) == ("riverside/plant-b1", reason, NOW)
-    assert msgspec.json.decode(aside.payload)["alias, time, value, quality"] == [
-        [row[0], row[1], "1.0", 0]
-    ]
+    assert wire.decode_aside(aside.payload) == wire.Aside("J", 1, HASH, [[row[0], row[1], 1.0, 0]])
+    assert aside.readings == 1
+
+
+POISON = [
+    pytest.param(b'"y":[1.5,"%s",2.5]' % (b"x" * 500_000), "type", id="a huge text for a value"),
+    pytest.param(b'"y":[1.5,true,2.5]', "type", id="a truth for a value"),
+    pytest.param(b'"y":[1.5,{"a":[1]},2.5]', "type", id="an object for a value"),
+    pytest.param(b'"y":[1.5,null,2.5]', "type", id="nothing for a value"),
+    pytest.param(b'"y":[1.5,NaN,2.5]', "value", id="not a number"),
+    pytest.param(b'"y":[1.5,-Infinity,2.5]', "value", id="infinite"),
+    pytest.param(b'"y":[1.5,1%s,2.5]' % (b"0" * 400), "value", id="more than a float holds"),
+    pytest.param(b'"a":[0,"main",2]', "alias", id="a name for an alias"),
+    pytest.param(b'"a":[0,-7,2]', "alias", id="a negative alias"),
+    pytest.param(b'"a":[0,1.0,2]', "alias", id="half an alias"),
+    pytest.param(b'"d":[0,"later",0]', "time", id="a text for a time"),
+    pytest.param(b'"d":[0,9000000000000000000,0]', "time", id="beyond all time"),
+    pytest.param(b'"x":[[1,999]]', "quality", id="a quality there is not"),
+    pytest.param(b'"x":[[1,"good"]]', "quality", id="a word for a quality"),
+]
+
+
+@pytest.mark.serves("B4")
+@pytest.mark.parametrize(("poison", "reason"), POISON)
+def test_a_reading_of_nonsense_costs_its_batch_nothing(
+    rig: Rig, poison: bytes, reason: str
+) -> None:
+    rig.born()
+    plain = data(1, (0, NOW, 1.5), (1, NOW, 7.0), (2, NOW, 2.5))
+    start = plain.index(poison[:4])
+    end = plain.index(b"]]" if plain[start:].startswith(b'"x":[[') else b"]", start)
+    message = plain[:start] + poison + plain[end + 1 :]
+
+    for _ in range(2):  # the second time it is not put aside again
+        rig.ingest.take(f"{UP}/data", message)
+        rig.ingest.commit()
+
+    assert rig.acks() == 2 * [wire.Ack("data", "J", [(1, 1)])]
+    assert (rig.stored(0), rig.stored(1), rig.stored(2)) == ([1.5], [], [2.5])
+    (aside,) = rig.history.quarantined()
+    assert (aside.reason, aside.readings) == (reason, 1)
+    assert len(aside.payload) < 2_000
+    assert len(wire.decode_aside(aside.payload).readings) == 1
 
 
 def test_a_number_too_large_for_a_float_is_put_aside(rig: Rig) -> None:
@@ -230,7 +270,9 @@ def test_a_gap_an_edge_tells_of_is_put_aside_and_acknowledged(rig: Rig) -> None:
     [
         pytest.param(data(4, (0, NOW, 1.0)).replace(b'"y":[1.0]', b'"y":[1.0,2.0]'), id="columns"),
         pytest.param(data(4, (0, NOW, 1.0)).replace(b'"v":1', b'"v":2'), id="another version"),
-        pytest.param(data(4, (0, NOW, 1.0)).replace(b'"a":[0]', b'"a":[-1]'), id="negative alias"),
+        pytest.param(data(4, (0, NOW, 1.0)).replace(b'"a":[0]', b'"a":0'), id="no columns"),
+        pytest.param(data(4, (0, NOW, 1.0)).replace(b'"x":[]', b'"x":[[7,1]]'), id="no reading"),
+        pytest.param(data(4, (0, NOW, 1.0)).replace(b'"x":[]', b'"x":[[0]]'), id="half a quality"),
         pytest.param(data(4, (0, NOW, 1.0)).replace(b'"m":"live"', b'"m":"dead"'), id="mode"),
         pytest.param(b'{"j":"J","q":4}', id="nothing in it"),
     ],
