@@ -1,7 +1,6 @@
 from datetime import timedelta
 from itertools import pairwise
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
