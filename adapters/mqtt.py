@@ -98,6 +98,7 @@ class Mqtt(Bus):
         self._will, self._keepalive_s, self._loop, self._jitter = will, keepalive_s, loop, jitter
         self._wanted = self._protocol = protocol
         self._proven = False  # this protocol version has connected once
+        self._shares = False
         self._patience_s = FIRST_ANSWER_S
         self._lock = threading.Lock()
         self._live: Client | None = None  # connected and subscribed
@@ -123,6 +124,12 @@ class Mqtt(Bus):
     @override
     def connection(self) -> int:
         return self._connection
+
+    @property
+    @override
+    def shares(self) -> bool:
+        # Only a broker of MQTT 5 says so; amqtt 0.12 grants `$share/…` and delivers nothing.
+        return self._shares
 
     @property
     def protocol(self) -> Protocol:
@@ -242,7 +249,7 @@ class Mqtt(Bus):
         _data: object,
         _flags: ConnectFlags,
         reason: ReasonCode,
-        _p: Properties | None,
+        told: Properties | None,
     ) -> None:
         if reason == _WRONG_VERSION and self._protocol == "5":
             log.warning("the broker refuses MQTT 5, using 3.1.1", extra={"client": self._client_id})
@@ -253,6 +260,9 @@ class Mqtt(Bus):
             self._trouble(str(reason))
             return
         self._proven, self._said = True, ""
+        self._shares = self._protocol == "5" and bool(
+            getattr(told, "SharedSubscriptionAvailable", 1)
+        )
         with self._lock:
             self._connection += 1
             self._announced = True

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from watchkeeper.errors import ConfigError
-from watchkeeper.topics import ROOT, down, program_state, up
+from watchkeeper.topics import ROOT, down, program_state, rerun, up
 
 SERVER, GATEWAY = "server", "gateway"  # usernames; no edge may be called so
 ITERATIONS = 20_000  # of PBKDF2, as mosquitto_passwd -I
@@ -73,6 +73,7 @@ def access(sites: Sequence[str]) -> str:
     server = [
         *(f"topic read {up(site, '+', '#')}" for site in sites),
         *(f"topic write {down(site, '+', '#')}" for site in sites),
+        *(f"topic write {rerun(site)}" for site in sites),
         f"topic readwrite {program_state(SERVER, '+')}",
         f"topic read {program_state(GATEWAY, '+')}",
     ]
@@ -80,6 +81,7 @@ def access(sites: Sequence[str]) -> str:
     gateway = [
         *(f"topic read {up(site, '+', lane)}" for site in sites for lane in lanes),
         *(f"topic write {down(site, '+', lane)}" for site in sites for lane in ("ack", "birth")),
+        *(f"topic read {rerun(site)}" for site in sites),
         f"topic readwrite {program_state(GATEWAY, '+')}",
     ]
     edges = [

@@ -12,19 +12,17 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import msgspec
-import numpy as np
 
 from gateway.births import Births, Numbers
-from gateway.salvage import Row, salvaged
+from gateway.checks import checked
+from gateway.salvage import Row, salvaged, sifted
 from watchkeeper import wire
 from watchkeeper.batch import Batch
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.history import History, Quarantined
-from watchkeeper.quality import FIRST_BAD
 from watchkeeper.topics import Up, down, parse_up
+from watchkeeper.topics import up as up_topic
 
-FUTURE_MS: Final = 5 * 60_000  # an edge's clock may be ahead by this much
-KEPT_MS: Final = 5 * 366 * 86_400_000  # older than any history we keep: a clock that was reset
 PAYLOAD_KEPT: Final = 65_536  # bytes of one message
 ASK_AGAIN_S: Final = 5.0  # between two questions for the same birth
 
@@ -52,6 +50,7 @@ class _Group:
     aside: list[Quarantined] = field(default_factory=list)
     ok: dict[Journal, list[int]] = field(default_factory=dict)
     bad: dict[Journal, list[tuple[int, str]]] = field(default_factory=dict)
+    release: list[int] = field(default_factory=list)  # of the quarantine: stored after all
     readings: int = 0
 
 
@@ -69,6 +68,7 @@ class Ingest:
             "quarantined": 0,
             "refused": 0,
             "unexplained": 0,
+            "rerun": 0,
         }
 
     @property
@@ -93,6 +93,8 @@ class Ingest:
             self._history.write(Batch.joined(group.parts))
         if group.aside:
             self._history.quarantine(group.aside)
+        if group.release:
+            self._history.release(group.release)
         self._group = _Group()
         self.counts["readings"] += sum(map(len, group.parts))
         for journal in group.ok.keys() | group.bad.keys():
@@ -147,27 +149,36 @@ class Ingest:
 
     def _checked(self, up: Up, message: wire.Data, batch: Batch, numbers: Numbers) -> Batch:
         """Return what can be stored, by series number; put aside the rest."""
-        now = unix_ms(self._clock.now())
-        inside = batch.series < len(numbers)
-        if not len(numbers):
-            numbers = np.full(1, -1, np.int64)
-        series = numbers[np.where(inside, batch.series, 0)]
-        unknown = ~inside | (series < 0)
-        timely = (batch.at <= now + FUTURE_MS) & (batch.at >= now - KEPT_MS)
-        real = np.isfinite(batch.value) | (batch.quality >= FIRST_BAD)
-        good = timely & real & ~unknown
-        found = Batch(series.astype(np.uint32), batch.at, batch.value, batch.quality)
-        if good.all():
-            return found
-        for reason, wrong in (
-            ("alias", unknown),
-            ("value", ~real & ~unknown),
-            ("time", ~timely & real & ~unknown),
-        ):
-            if wrong.any():
-                rows = _rows(batch.take(wrong))
-                self._put_aside(up, reason, _as_json(message, rows), len(rows))
-        return found.take(good)
+        good, wrong = checked(batch, numbers, unix_ms(self._clock.now()))
+        for reason, part in wrong.items():
+            self._put_aside(up, reason, _as_json(message, _rows(part)), len(part))
+        return good
+
+    def again(self, item: Quarantined) -> bool:
+        """Try what was put aside again; True: with the next commit it is taken out of there.
+
+        What still cannot be stored is put aside anew where the rest of it can. An unknown birth is
+        asked for: try again when it is there. Raises Unreachable.
+        """
+        try:
+            up = _came_from(item.origin)
+            message, batch, odd = _kept(item.payload)
+        except (msgspec.DecodeError, ValueError):
+            return False
+        numbers = self.births.numbers((up.site, up.edge, message.birth), self._history.series)
+        if numbers is None:
+            self._ask(up, message.birth)
+            return False
+        if not len(checked(batch, numbers, unix_ms(self._clock.now())).good):
+            return False
+        for reason, rows in odd.items():
+            self._put_aside(up, reason, _as_json(message, rows), len(rows))
+        good = self._checked(up, message, batch, numbers)
+        self._group.parts.append(good)
+        self._group.readings += len(good)
+        self._group.release.append(item.id)
+        self.counts["rerun"] += len(good)
+        return True
 
     def _refuse(self, up: Up, payload: bytes, why: str) -> None:
         """Put a whole batch aside; tell its edge when it still says which one it is."""
@@ -217,6 +228,25 @@ def _read(payload: bytes) -> tuple[wire.Data, Batch, dict[str, list[Row]]]:
     if message.version != wire.VERSION:
         raise ValueError(f"version {message.version}")
     return message, batch, odd
+
+
+def _kept(payload: bytes) -> tuple[wire.Data, Batch, dict[str, list[Row]]]:
+    """Return what was put aside as a batch; raises as `_read` does."""
+    try:
+        aside = wire.decode_aside(payload)
+    except msgspec.DecodeError:
+        return _read(payload)
+    message = wire.Data(aside.journal, aside.sequence, aside.birth, "back", 0, 1, [], [], [], [])
+    return message, *sifted(aside.readings)
+
+
+def _came_from(origin: str) -> Up:
+    """Return the edge of what was put aside; ValueError: it did not come from one."""
+    site, _, edge = origin.partition("/")
+    up = parse_up(up_topic(site, edge, "data"))
+    if up is None:
+        raise ValueError(f"no edge: {origin}")
+    return up
 
 
 def ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:

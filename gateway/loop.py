@@ -1,7 +1,7 @@
 """The gateway's thread: gathers messages into commits and waits for a store that is away."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Final
@@ -24,9 +24,9 @@ class Loop:
     """What the bus hands over, through `Ingest`, in groups."""
 
     def __init__(
-        self, ingest: Ingest, clock: Clock, between: Callable[[], None] = lambda: None
+        self, ingest: Ingest, clock: Clock, between: Sequence[Callable[[], None]] = ()
     ) -> None:
-        """Prepare; `between` is called on our thread after each commit and must be quick."""
+        """Prepare; each of `between` is called on our thread after a commit and must be quick."""
         self._ingest, self._clock, self._between = ingest, clock, between
         self._queue: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
         self._stop = Event()
@@ -68,7 +68,8 @@ class Loop:
             try:
                 self._gather()
                 self._until_answered(self._ingest.commit)
-                self._between()
+                for call in self._between:
+                    call()
             except Exception:
                 # Not acknowledged, so it comes again; the loop must outlive any one message.
                 log.exception("a group was not committed")

@@ -13,6 +13,7 @@ from adapters.system_clock import SystemClock
 from gateway.ingest import Ingest
 from gateway.loop import Loop
 from gateway.presence import Presence
+from gateway.rerun import Reruns
 from gateway.thinning import Housekeeping
 from watchkeeper import documents, ids
 from watchkeeper.bus import Bus
@@ -21,9 +22,10 @@ from watchkeeper.errors import ConfigError
 from watchkeeper.history import History
 from watchkeeper.settings import Settings
 from watchkeeper.site import SCHEMA, Site
-from watchkeeper.topics import all_up
+from watchkeeper.topics import all_up, rerun, shared
 
 STATE_S: Final = 10.0
+GROUP: Final = "gateways"  # of shared subscriptions
 LISTEN_S: Final = 0.5  # for the retained states of other gateways, once connected
 
 log = logging.getLogger(__name__)
@@ -66,10 +68,8 @@ def serve(  # noqa: PLR0913 - composition
 ) -> None:
     """Store what edges of the site send until `stop` is set.
 
-    Raises ConfigError: another gateway is online on this broker.
+    Raises ConfigError: another gateway is online, and this broker and store cannot have two.
     """
-    # Without shared subscriptions (the embedded broker has none that work) each gateway gets
-    # everything: two would do all work twice and, with the embedded store, fight over its file.
     connected = Event()
     presence.listen(bus)
     bus.on_connect(connected.set)
@@ -77,17 +77,24 @@ def serve(  # noqa: PLR0913 - composition
         if stop.is_set():
             return
     stop.wait(LISTEN_S)
-    if rival := presence.rival():
+    # Without shared subscriptions (the embedded broker has none that work) each gateway gets
+    # everything: two would do all work twice and, with the embedded store, fight over its file.
+    together = bus.shares and history.many_writers
+    if not together and (rival := presence.rival()):
         raise ConfigError(
-            where="gateway", what=f"gateway `{rival}` serves this broker", fix="stop one of the two"
+            where="gateway",
+            what=f"gateway `{rival}` serves this broker",
+            fix="stop one of the two; several need MQTT 5 with shared subscriptions and InfluxDB",
         )
     ingest = Ingest(history, bus.publish, clock)
     housekeeping = Housekeeping(ingest.births, history, clock, thin_after_h)
-    loop = Loop(ingest, clock, housekeeping.look)
+    reruns = Reruns(ingest, history, clock)
+    loop = Loop(ingest, clock, [housekeeping.look, reruns.look])
     loop.start()
     bus.subscribe(all_up("birth", site), loop.receive_birth)
     bus.subscribe(all_up("oldbirth", site), loop.receive_birth)
-    bus.subscribe(all_up("data", site), loop.receive)
+    for topic, receive in ((all_up("data", site), loop.receive), (rerun(site), reruns.receive)):
+        bus.subscribe(shared(topic, GROUP) if together else topic, receive)
     bus.on_connect(lambda: presence.tell(bus, loop.health()))
     log.info("gateway serves", extra={"site": site})
     try:

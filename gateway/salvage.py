@@ -50,20 +50,27 @@ def salvaged(payload: bytes) -> Salvaged:
         raise ValueError("its columns do not fit together")
     if not all(isinstance(each, int) and 0 <= each < len(columns[0]) for each in codes):
         raise ValueError("a quality names no reading")
+    rows = [
+        [alias, _time(message.start, offset), value, codes.get(index, 0)]
+        for index, (alias, offset, value) in enumerate(zip(*columns, strict=True))
+    ]
+    return Salvaged(message, *sifted(rows))
+
+
+def sifted(rows: Sequence[Row]) -> tuple[Batch, dict[str, list[Row]]]:
+    """Return the rows that make sense as columns, and the others by reason."""
     good: list[Row] = []
     odd: dict[str, list[Row]] = {}
-    for index, (alias, offset, value) in enumerate(zip(*columns, strict=True)):
-        row = [alias, _time(message.start, offset), value, codes.get(index, 0)]
+    for row in rows:
         reason = _reason(row)
         if reason:
             odd.setdefault(reason, []).append([_short(each) for each in row])
         else:
             good.append(row)
-    return Salvaged(message, as_batch(good), odd)
+    return _columns(good), odd
 
 
-def as_batch(rows: Sequence[Row]) -> Batch:
-    """Return rows (alias, time, value, quality) that make sense as columns."""
+def _columns(rows: Sequence[Row]) -> Batch:
     alias, at, value, quality = zip(*rows, strict=True) if rows else ((), (), (), ())
     batch = Batch(
         np.array(alias, np.uint32),
@@ -77,6 +84,8 @@ def as_batch(rows: Sequence[Row]) -> Batch:
 
 def _reason(row: Row) -> str:
     """Return why a reading cannot be kept, "" when it can."""
+    if len(row) != len(("alias", "time", "value", "quality")):
+        return "type"
     alias, at, value, quality = row
     if not _is_whole(alias, 0, _ALIASES):
         return "alias"

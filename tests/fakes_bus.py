@@ -11,8 +11,8 @@ from watchkeeper.bus import Bus, Receive
 class FakeBus(Bus):
     """Records what is published; `deliver` plays the broker."""
 
-    def __init__(self, *, connected: bool = True) -> None:
-        self._connected = connected
+    def __init__(self, *, connected: bool = True, shares: bool = False) -> None:
+        self._connected, self._shares = connected, shares
         self._connection = int(connected)
         self._subscriptions: list[tuple[str, Receive]] = []
         self._after_connect: list[Callable[[], None]] = []
@@ -28,6 +28,11 @@ class FakeBus(Bus):
     @override
     def connection(self) -> int:
         return self._connection
+
+    @property
+    @override
+    def shares(self) -> bool:
+        return self._shares
 
     @override
     def subscribe(self, topic: str, receive: Receive, qos: int = 1) -> None:

@@ -19,7 +19,8 @@ from watchkeeper.reading import Reading
 class MemoryHistory(History):
     """Dictionaries; `away` makes it not answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, many_writers: bool = False) -> None:
+        self._many_writers = many_writers
         self.away = False
         self.writes = 0
         self._points: list[PointId] = []
@@ -29,6 +30,11 @@ class MemoryHistory(History):
     def _answer(self) -> None:
         if self.away:
             raise Unreachable("history.unreachable", what="told to be away", where="memory")
+
+    @property
+    @override
+    def many_writers(self) -> bool:
+        return self._many_writers
 
     @override
     def series(self, points: Sequence[PointId]) -> Series:
@@ -55,8 +61,9 @@ class MemoryHistory(History):
                 self._aside.append(replace(item, id=number))
 
     @override
-    def quarantined(self, limit: int = 100) -> list[Quarantined]:
-        return self._aside[::-1][:limit]
+    def quarantined(self, limit: int = 100, before: int | None = None) -> list[Quarantined]:
+        self._answer()
+        return [item for item in self._aside[::-1] if before is None or item.id < before][:limit]
 
     @override
     def release(self, ids: Sequence[int]) -> None:

@@ -69,9 +69,16 @@ def running(command: list[str], log: Path, port: int) -> Iterator["subprocess.Po
     """Run a server until the block ends; it must come to listen on the port."""
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
-    try:
+    with ended(process):
         until(lambda: listens(port) or process.poll() is not None, f"{command[0]} does not listen")
         assert process.poll() is None, log.read_text("utf-8", "replace")[-2000:]
+        yield process
+
+
+@contextlib.contextmanager
+def ended(process: "subprocess.Popen[bytes]") -> Iterator["subprocess.Popen[bytes]"]:
+    """End a process with the block."""
+    try:
         yield process
     finally:
         process.terminate()

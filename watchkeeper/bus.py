@@ -20,6 +20,11 @@ class Bus(Protocol):
         """Return the number of the connection since start: 0 before the first."""
         ...
 
+    @property
+    def shares(self) -> bool:
+        """Return whether the broker gives each message of `$share/…` to one of its subscribers."""
+        ...
+
     def subscribe(self, topic: str, receive: Receive, qos: int = 1) -> None:
         """Receive what matches; kept over reconnects."""
         ...

@@ -63,6 +63,11 @@ class Thinning(NamedTuple):
 class History(Protocol):
     """Readings by point and time. Same point and time overwrite: everything may be replayed."""
 
+    @property
+    def many_writers(self) -> bool:
+        """Return whether several processes may write at the same time."""
+        ...
+
     def series(self, points: Sequence[PointId]) -> Series:
         """Return the series numbers of the points, (n,); new ones are made and durable."""
         ...
@@ -78,8 +83,8 @@ class History(Protocol):
         """Put aside what cannot be stored, each once; durable when this returns."""
         ...
 
-    def quarantined(self, limit: int = 100) -> list[Quarantined]:
-        """Return the newest of what was put aside."""
+    def quarantined(self, limit: int = 100, before: int | None = None) -> list[Quarantined]:
+        """Return the newest of what was put aside, of ids below `before` where one is given."""
         ...
 
     def release(self, ids: Sequence[int]) -> None:

@@ -32,6 +32,16 @@ def all_up(lane: str, site: str = "+") -> str:
     return up(site, "+", "birth/+" if lane == "birth" else lane)
 
 
+def rerun(site: str) -> str:
+    """Return where gateways are asked to try again what was put aside."""
+    return f"{ROOT}/{site}/rerun"
+
+
+def shared(topic: str, group: str) -> str:
+    """Return the filter by which each message goes to one subscriber of the group."""
+    return f"$share/{group}/{topic}"
+
+
 def program_state(program: str, name: str) -> str:
     """Return the retained state topic of a server or gateway."""
     return f"{ROOT}/{program}/{name}/state"

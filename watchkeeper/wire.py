@@ -145,6 +145,13 @@ class Replay(Struct, frozen=True):
     since: int
 
 
+class Rerun(Struct, frozen=True):
+    """{site}/rerun: try these of the quarantine again; an empty list means all."""
+
+    ids: list[int] = []
+    drop: bool = False  # take them out instead, they are of no use
+
+
 encode = msgspec.json.Encoder().encode
 decode_birth = msgspec.json.Decoder(Birth).decode
 decode_data = msgspec.json.Decoder(Data).decode
@@ -153,6 +160,7 @@ decode_gap = msgspec.json.Decoder(Gap).decode
 decode_state = msgspec.json.Decoder(State).decode
 decode_ack = msgspec.json.Decoder(Ack).decode
 decode_ask_birth = msgspec.json.Decoder(AskBirth).decode
+decode_rerun = msgspec.json.Decoder(Rerun).decode
 decode_replay = msgspec.json.Decoder(Replay).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_snapshot = msgspec.json.Decoder(Snapshot).decode

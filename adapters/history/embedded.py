@@ -43,6 +43,11 @@ class EmbeddedHistory(History):
         self._reader = Reader(path)
         self._writer = _Writer(path, clock) if writable else None
 
+    @property
+    @override
+    def many_writers(self) -> bool:
+        return False
+
     @override
     def series(self, points: Sequence[PointId]) -> Series:
         return self._writing().series(points)
@@ -65,9 +70,9 @@ class EmbeddedHistory(History):
         return self._writer
 
     @override
-    def quarantined(self, limit: int = 100) -> list[Quarantined]:
+    def quarantined(self, limit: int = 100, before: int | None = None) -> list[Quarantined]:
         with answering(self._path):
-            return self._reader.quarantined(limit)
+            return self._reader.quarantined(limit, before)
 
     @override
     def points(self) -> list[PointId]:

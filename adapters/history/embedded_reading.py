@@ -94,7 +94,7 @@ class Reader:
         sealed = [track for blob in blobs if (track := decode_one(blob, number)) is not None]
         return _within(one_track([*sealed, _of(journal, number)]), start, end)
 
-    def quarantined(self, limit: int) -> list[Quarantined]:
+    def quarantined(self, limit: int, before: int | None) -> list[Quarantined]:
         """Return the newest of what was put aside."""
         with self._one:
             db = self._open()
@@ -102,8 +102,8 @@ class Reader:
                 return []
             found = db.execute(
                 "select at, origin, reason, payload, readings, id from quarantine"
-                " order by id desc limit ?",
-                (limit,),
+                " where ?1 is null or id < ?1 order by id desc limit ?2",
+                (before, limit),
             )
             return [Quarantined(*row) for row in found]
 

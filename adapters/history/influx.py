@@ -50,6 +50,11 @@ class InfluxHistory(History):
         self._put_aside = 0
         self._aside: dict[bytes, None] = {}  # in the order they came
 
+    @property
+    @override
+    def many_writers(self) -> bool:
+        return True
+
     @override
     def series(self, points: Sequence[PointId]) -> Series:
         with self._lock:
@@ -89,20 +94,20 @@ class InfluxHistory(History):
             del self._aside[old]
 
     @override
-    def quarantined(self, limit: int = 100) -> list[Quarantined]:
+    def quarantined(self, limit: int = 100, before: int | None = None) -> list[Quarantined]:
         kept: list[Quarantined] = []
-        before = ""
+        older = "" if before is None else f" AND time < {int(before)}"
         while len(kept) < limit:
             found = self._database.ask(
                 f"SELECT {_ASIDE} FROM {QUARANTINE}"  # noqa: S608 - nothing a person wrote
-                f" WHERE {self._of_site}{before} ORDER BY time DESC LIMIT {_ASIDE_ASKED}",
+                f" WHERE {self._of_site}{older} ORDER BY time DESC LIMIT {_ASIDE_ASKED}",
                 epoch="ns",
             )
             rows = [row for series in found for row in series.rows]
             kept += [_quarantined(row) for row in rows if not row[-1]]
             if len(rows) < _ASIDE_ASKED:
                 break
-            before = f" AND time < {int(rows[-1][0])}"
+            older = f" AND time < {int(rows[-1][0])}"
         return kept[:limit]
 
     @override

@@ -287,6 +287,7 @@ def test_what_is_released_is_gone_and_the_rest_stays(history: History) -> None:
     history.quarantine(items)
     kept = {item.payload: item.id for item in history.quarantined()}
     assert len(set(kept.values())) == 5
+    assert history.quarantined(limit=2, before=kept[b"3"]) == [items[2], items[1]]
     history.release([kept[b"1"], kept[b"3"]])
     assert history.quarantined() == [items[4], items[2], items[0]]
     history.release([])

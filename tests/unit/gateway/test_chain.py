@@ -21,8 +21,8 @@ from watchkeeper import wire
 from watchkeeper.batch import Batch
 from watchkeeper.clock import unix_ms
 from watchkeeper.ids import PointId
+from watchkeeper.settings import HistorySettings, Settings
 from watchkeeper.settings import Mqtt as MqttSettings
-from watchkeeper.settings import Settings
 
 ROOT = Path(__file__).parents[3]
 START = """
@@ -153,3 +153,52 @@ def test_nothing_is_lost_when_the_gateway_is_killed(
             track = history.raw(PointId(POINTS[n].point), 0, edge.start + 10**9)
             assert track.value.tolist() == [100.0 * sequence + n for sequence in range(BATCHES)]
         assert history.quarantined() == []
+
+
+@pytest.mark.part("mosquitto")
+@pytest.mark.part("influxd")
+@pytest.mark.serves("B1")
+def test_two_gateways_share_the_work_and_one_goes_on_alone(tmp_path: Path) -> None:
+    port = parts.free_port()
+    with ExitStack() as stack:
+        url = stack.enter_context(parts.influxd(tmp_path))
+        config = f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 1000\n"
+        stack.enter_context(parts.mosquitto(tmp_path, config, port))
+        history = HistorySettings(store="influx", url=url, write_path="v1")
+        settings = Settings(data=tmp_path, mqtt=MqttSettings(port=port), history=history)
+        file = tmp_path / "watchkeeper.toml"
+        file.write_text(
+            f'[mqtt]\nport = {port}\n[history]\nstore = "influx"\nurl = "{url}"\n'
+            'write_path = "v1"\n',
+            "utf-8",
+        )
+        command = [sys.executable, "-m", "ops.main", "gateway", "--config", str(file)]
+        gateways = {
+            name: stack.enter_context(
+                parts.ended(
+                    subprocess.Popen([*command, "--data", str(tmp_path), "--name", name], cwd=ROOT)
+                )
+            )
+            for name in ("one", "two")
+        }
+        edge = Edge(port, user="")
+        stack.callback(edge.bus.close)
+        states: dict[str, wire.State] = {}
+        edge.bus.subscribe(
+            "wk/1/gateway/+/state",
+            lambda topic, payload: states.update({topic.split("/")[3]: wire.decode_state(payload)}),
+        )
+        until(lambda: set(states) == {"one", "two"}, "a gateway is refused")
+        edge.send_until(left=0)
+        until(
+            lambda: all(state.health.get("batches", 0) > 0 for state in states.values()),
+            "one of them does nothing", 25,
+        )  # fmt: skip
+        gateways["one"].kill()
+        edge.kept = set(range(BATCHES))
+        edge.send_until(left=0)
+        store = open_history(settings, "riverside", SystemClock(), writable=False)
+        stack.callback(store.close)
+        for n in (0, 19):
+            track = store.raw(PointId(POINTS[n].point), 0, edge.start + 10**9)
+            assert track.value.tolist() == [100.0 * sequence + n for sequence in range(BATCHES)]
