@@ -28,6 +28,7 @@ COMMANDS = {
     "plan": ("ops.plan", "show what is read of each device and whether its bus keeps up"),
     "probe": ("ops.probe", "read a device once by a profile and show what does not fit"),
     "scan": ("ops.probe", "find the units that answer on a bus"),
+    "history": ("ops.history", "export readings to a CSV or Parquet file, without the server"),
     "account": ("ops.account", "add an account"),
     "bench": ("ops.bench.main", "measure a figure and hold it against its bar"),
 }

@@ -19,6 +19,7 @@ from server.births import Births
 from server.edges import Edges
 from server.event_lane import EventLane
 from server.guard import Guard, origins
+from server.history_api import history_routes
 from server.latest import Latest
 from server.live_lane import LiveLane
 from server.migrate import upgrade
@@ -38,6 +39,7 @@ from watchkeeper import site, texts
 from watchkeeper.bus import Bus
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.errors import Unreachable
+from watchkeeper.export import Write
 from watchkeeper.ids import NewId, PointId
 from watchkeeper.settings import Settings
 from watchkeeper.site import Plant
@@ -59,6 +61,7 @@ class Outside:
     clock: Clock
     new_id: NewId
     printers: Mapping[str, Printer] = field(default_factory=dict)
+    writers: Mapping[str, Write] = field(default_factory=dict)
     outward: Outward = field(default_factory=Outward)
     demo: bool = False  # a demonstration: every screen says so
 
@@ -151,7 +154,8 @@ class Server:
         app.add_middleware(Guard, allowed=origins(settings.server.public_url))
         parts = self.parts
         for router in (
-            site_api.site_routes(parts, parts.latest, demo=self._outside.demo),
+            site_api.site_routes(parts, demo=self._outside.demo),
+            history_routes(parts),
             site_api.health_routes(self._outside.events, self.edges, parts.history),
             site_api.stream_routes(
                 self.hub, partial(subjects.snapshot, parts, self.do), subjects.own
@@ -182,6 +186,7 @@ def _parts(settings: Settings, outside: Outside) -> Parts:
         watching=Watching(plant, book.watches.values(), states, latest),
         history=outside.history,
         printers=outside.printers,
+        writers=outside.writers,
         outward=outside.outward,
         plans=plans.load(catalog / "plans"),
     )

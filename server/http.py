@@ -18,6 +18,7 @@ Do: TypeAlias = Callable[[Callable[[Unit], Any]], Any]  # runs work in a unit, r
 SESSION_COOKIE = "wk_session"  # HttpOnly
 CSRF_COOKIE = "wk_csrf"  # readable by our own page, sent back in the header below
 CSRF_HEADER = "x-csrf"
+AGAIN_S = "10"  # after so many seconds one may ask again, when a neighbour did not answer
 _UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 
 
@@ -101,7 +102,11 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(WatchkeeperError)
     def told(_: Request, error: WatchkeeperError) -> JSONResponse:
-        return problem(_STATUS.get(type(error), 500), error.code, error.facts)
+        status = _STATUS.get(type(error), 500)
+        answer = problem(status, error.code, error.facts)
+        if status == _STATUS[Unreachable]:
+            answer.headers["Retry-After"] = AGAIN_S
+        return answer
 
     @app.exception_handler(KeyError)
     def unknown(_: Request, error: KeyError) -> JSONResponse:

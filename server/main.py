@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from types import FrameType
 
@@ -29,6 +29,7 @@ from watchkeeper import ids, site, texts
 from watchkeeper.channel import Channel
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.documents import Text
+from watchkeeper.export import Piece, Sheet
 from watchkeeper.ids import NewId, PersonId
 from watchkeeper.settings import Settings
 
@@ -59,6 +60,7 @@ def run(settings: Settings, *, demo: bool = False) -> int:
         clock,
         _names(clock),
         _printers(settings),
+        {"parquet": _parquet},
         _outward(settings, clock),
         demo=demo,
     )
@@ -145,6 +147,12 @@ def add_account(
 def _printers(settings: Settings) -> dict[str, Printer]:
     words = texts.load(settings.catalog_folder() / "i18n")
     return {"pdf": pdf.printer(words, settings.report.font), "xlsx": excel.printer(words)}
+
+
+def _parquet(pieces: Iterable[Piece], about: Sheet) -> Iterator[bytes]:
+    from adapters.parquet import parquet  # noqa: PLC0415 - 60 MB that most servers never need
+
+    return parquet(pieces, about)
 
 
 def _names(clock: Clock) -> NewId:

@@ -13,6 +13,7 @@ from server.plans import Shelf
 from server.rules import Rulebook
 from server.watching import Watching
 from watchkeeper.clock import Clock
+from watchkeeper.export import Write
 from watchkeeper.ids import NewId
 from watchkeeper.settings import Settings
 from watchkeeper.site import Plant
@@ -36,5 +37,6 @@ class Parts:
     watching: Watching  # where each rule stands
     history: Past  # the store of readings, which may be away
     printers: Mapping[str, Printer] = field(default_factory=dict)  # pdf, xlsx
+    writers: Mapping[str, Write] = field(default_factory=dict)  # parquet; CSV is always there
     outward: Outward = field(default_factory=Outward)  # channels, keys, chance
     plans: Shelf = field(default_factory=lambda: Shelf([]))  # emergency plans

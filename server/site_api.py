@@ -1,30 +1,23 @@
-"""HTTP face of the site: what stands where, newest values, history, health, and the stream."""
+"""HTTP face of the site: what stands where, health, and the stream."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from server.edges import Edges
 from server.http import SignedIn, User, session
-from server.latest import Latest
 from server.parts import Parts
 from server.past import Past
 from server.stream import Hub, Own
-from watchkeeper.batch import Floats
 from watchkeeper.bus import Bus
 from watchkeeper.documents import Text
-from watchkeeper.errors import NotPossible, Unreachable
-from watchkeeper.history import History
-from watchkeeper.ids import PointId
 from watchkeeper.site import Plant, SitePoint, Unit
 from watchkeeper.units import SYMBOLS
 
 VERSION = "0.1.0"
-MOST_RAW = 200_000  # readings in one answer
 Names = Annotated[str, Query(max_length=20_000, description="point ids, separated by commas")]
 
 
@@ -69,40 +62,12 @@ def _point(item: SitePoint) -> dict[str, Any]:
     }
 
 
-def read(history: History | None, point: PointId, start: int, end: int, width: int) -> Any:
-    """Return readings (width 0) or summaries of a point, in columns.
-
-    Raises Unreachable: there is no store. NotPossible: the span or the width makes no sense.
-    """
-    if history is None:
-        raise Unreachable("server.no-history")
-    if end < start or width < 0:
-        raise NotPossible("server.span", start=start, end=end, width=width)
-    if width:
-        try:
-            buckets = history.buckets(point, start, end, width)
-        except ValueError as error:
-            raise NotPossible("server.span", start=start, end=end, width=width) from error
-        return {name: _column(column) for name, column in buckets._asdict().items()}
-    track = history.raw(point, start, end)
-    if len(track.at) > MOST_RAW:
-        raise NotPossible("server.too-much", most=MOST_RAW, found=len(track.at))
-    return {"point": point, **{name: _column(each) for name, each in track._asdict().items()}}
-
-
-def _column(column: Floats | Any) -> list[Any]:
-    values: list[Any] = column.tolist()
-    if column.dtype.kind == "f" and np.isnan(column).any():
-        return [None if value != value else value for value in values]  # noqa: PLR0124 - NaN
-    return values
-
-
 def _names(points: str) -> list[str]:
     return [name for name in points.split(",") if name]
 
 
-def site_routes(parts: Parts, latest: Latest, *, demo: bool) -> APIRouter:
-    """Return the routes about the site and its values; `demo`: say that nothing here is real."""
+def site_routes(parts: Parts, *, demo: bool) -> APIRouter:
+    """Return the route about the site; `demo`: say that nothing here is real."""
     router = APIRouter(tags=["site"])
     body = msgspec.to_builtins(described(parts.plant)) | {"demo": demo}
 
@@ -110,24 +75,6 @@ def site_routes(parts: Parts, latest: Latest, *, demo: bool) -> APIRouter:
     def site(_: SignedIn) -> dict[str, Any]:
         """Return places, units and points: everything a screen needs to name what it shows."""
         return body  # type: ignore[no-any-return]
-
-    @router.get("/points/latest")
-    def newest(_: SignedIn, points: Names = "") -> list[dict[str, Any]]:
-        """Return the newest value of each point; without fresh data its value is null."""
-        return latest.show(_names(points) or latest.names)
-
-    @router.get("/history")
-    def past(
-        _: SignedIn,
-        point: str,
-        start: int,
-        end: int,
-        width: Annotated[int, Query(ge=0, description="ms of a summary; 0: readings")] = 0,
-    ) -> Any:
-        """Return readings or summaries of a point in start <= t < end (Unix ms)."""
-        if PointId(point) not in latest.index:
-            raise KeyError(point)
-        return read(parts.history.get(), PointId(point), start, end, width)
 
     return router
 

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from watchkeeper.batch import Batch, Series
 from watchkeeper.errors import Unreachable
-from watchkeeper.history import Buckets, History, Quarantined, Track
+from watchkeeper.history import HOLD_MS, Buckets, History, Quarantined, Track
 from watchkeeper.ids import PointId
 from watchkeeper.quality import is_bad, is_good
 from watchkeeper.reading import Reading
@@ -97,14 +97,26 @@ class MemoryHistory(History):
     @override
     def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
         spans: dict[int, list[float]] = {}
-        for at, (value, quality) in sorted(self._of(point).items()):
-            if start <= at < end and is_good(quality):
+        known: dict[int, int] = {}
+        stored = sorted(self._of(point).items())
+        followers = [at for at, _ in stored[1:]] + [end] * bool(stored)
+        for (at, (value, quality)), follower in zip(stored, followers, strict=True):
+            if not is_good(quality):
+                continue
+            if start <= at < end:
                 spans.setdefault(at // width * width, []).append(value)
+            until = min(end, at + HOLD_MS, follower)
+            for edge in range(at // width * width, until, width):
+                inside = min(until, edge + width) - max(at, start, edge)
+                known[edge] = known.get(edge, 0) + max(0, inside)
         rows = [
-            (len(each), math.fsum(each) / len(each), min(each), max(each), each[0], each[-1])
-            for each in spans.values()
-        ]
-        columns = np.array(rows, np.float64).reshape(-1, 6).T
+            (
+                len(each), math.fsum(each) / len(each), min(each), max(each), each[0], each[-1],
+                known.get(at, 0) / (min(at + width, end) - max(at, start)),
+            )
+            for at, each in spans.items()
+        ]  # fmt: skip
+        columns = np.array(rows, np.float64).reshape(-1, 7).T
         return Buckets(np.array(list(spans), np.int64), columns[0].astype(np.int64), *columns[1:])
 
     @override

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from server.alarms import api as alarms
 from server.compose import Outside, Server
@@ -21,6 +21,7 @@ from tests.fakes_dispatch import PlainPasswords
 from watchkeeper import topics, wire
 from watchkeeper.clock import unix_ms
 from watchkeeper.errors import Unreachable
+from watchkeeper.export import Write
 from watchkeeper.history import History
 from watchkeeper.ids import PersonId, PointId
 from watchkeeper.quality import Quality, is_bad
@@ -40,6 +41,8 @@ BROWSER = {
 
 class House:
     """The demo site's server; the test plays edge, broker and clock."""
+
+    writers: ClassVar[Mapping[str, Write]] = {}  # of files, beside CSV
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class House:
         outside = Outside(
             engines, self.bus, self.live, Past(self.opened), self.clock,
             lambda prefix: f"{prefix}_{next(self.names):06}", outward=self.outward,
-            demo=self.demo,
+            demo=self.demo, writers=self.writers,
         )  # fmt: skip
         self.server = Server(Settings(data=self.folder), outside)
         self.server.listen()

@@ -3,14 +3,18 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from watchkeeper.batch import Batch, Floats, Marks, Series, Times
+from watchkeeper.batch import Batch, Flags, Floats, Marks, Series, Times
 from watchkeeper.ids import PointId
 from watchkeeper.reading import Reading
+
+HOLD_MS: Final = (
+    180_000  # a reading vouches for so long: an edge sends all every 60 s, two may fail
+)
 
 
 class Track(NamedTuple):
@@ -31,6 +35,28 @@ class Buckets(NamedTuple):
     high: Floats
     first: Floats
     last: Floats
+    coverage: Floats  # 0-1: the share of the span (of what was asked for of it) with a known value
+
+    @classmethod
+    def none(cls) -> Self:
+        """Return no summaries."""
+        empty, whole = np.empty(0), np.empty(0, np.int64)
+        return cls(whole, whole, empty, empty, empty, empty, empty, empty)
+
+    @classmethod
+    def joined(cls, parts: Sequence["Buckets"]) -> Self:
+        """Return the rows of all parts in their order."""
+        if not parts:
+            return cls.none()
+        starts, counts, *rest = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return cls(starts, counts, *rest)
+
+    def take(self, chosen: Flags | npt.NDArray[np.intp]) -> "Buckets":
+        """Return some of the rows: a mask or positions."""
+        return Buckets(
+            self.start[chosen], self.counts[chosen], self.mean[chosen], self.low[chosen],
+            self.high[chosen], self.first[chosen], self.last[chosen], self.coverage[chosen],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +130,25 @@ class History(Protocol):
         ...
 
     def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
-        """Return summaries over spans of `width` ms (a multiple or divisor of an hour)."""
+        """Return summaries over spans of `width` ms (a multiple or divisor of an hour).
+
+        Spans begin at multiples of the width, UTC; watchkeeper/spans.py makes local days of them.
+        A value is known from a good reading on for HOLD_MS, at most until the next reading: a bad
+        or uncertain one ends it. A reading before `start` counts for what of it lies after.
+        """
         ...
 
     def close(self) -> None:
         """Leave the store in order."""
         ...
+
+
+class Retention(NamedTuple):
+    """Until when readings are kept; of whole UTC days before that, summaries alone stay."""
+
+    sampled: Series  # samples of a quantity, which
+    sampled_before: int  # may go when they are older, Unix ms
+    before: int  # when all others may go as well, Unix ms; not after sampled_before
 
 
 @runtime_checkable
@@ -118,4 +157,13 @@ class Thins(Protocol):
 
     def thin(self, thinning: Thinning) -> None:
         """Begin to thin what is sealed; returns at once, a later call replaces this one."""
+        ...
+
+
+@runtime_checkable
+class Forgets(Protocol):
+    """A store that can drop what is old; a database has a retention of its own instead."""
+
+    def forget(self, retention: Retention) -> None:
+        """Begin to drop what is sealed; returns at once, a later call replaces this one."""
         ...

@@ -16,11 +16,10 @@ from adapters.history import embedded_journal
 from adapters.history.embedded_file import answering, open_to_write, transaction
 from adapters.history.embedded_reading import Reader
 from adapters.history.embedded_sealing import SEAL_READINGS, Sealing
-from adapters.history.spans import summarised
 from watchkeeper.batch import Batch, Series
 from watchkeeper.clock import Clock
 from watchkeeper.errors import Unreachable
-from watchkeeper.history import Buckets, History, Quarantined, Thinning, Track
+from watchkeeper.history import Buckets, History, Quarantined, Retention, Thinning, Track
 from watchkeeper.ids import PointId
 from watchkeeper.reading import Reading
 
@@ -91,14 +90,19 @@ class EmbeddedHistory(History):
 
     @override
     def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
-        return summarised(self.raw(point, start, end), width)
+        with answering(self._path):
+            return self._reader.buckets(point, start, end, width)
+
+    def forget(self, retention: Retention) -> None:
+        """Let the sealing thread drop what is old, leaving summaries; returns at once."""
+        self._writing().forget(retention)
 
     def thin(self, thinning: Thinning) -> None:
         """Let the sealing thread thin what is sealed (embedded_thinning.py); returns at once."""
         self._writing().thin(thinning)
 
     def settle(self) -> None:
-        """Seal, merge and thin all that can be now, instead of when it is due."""
+        """Seal, merge, drop and thin all that can be now, instead of when it is due."""
         self._writing().sealing.settle()
 
     @override
@@ -174,8 +178,12 @@ class _Writer:
         self.sealing.thin(thinning)
         self._wanted.set()
 
+    def forget(self, retention: Retention) -> None:
+        self.sealing.forget(retention)
+        self._wanted.set()
+
     def _run(self) -> None:
-        """Seal, merge and thin until stopped; a failure is logged once and tried again later."""
+        """Seal and tend until stopped; a failure is logged once and tried again later."""
         failing = False
         while not self.sealing.stop.is_set():
             try:

@@ -66,12 +66,13 @@ def boundaries(series: Series) -> _Places:
     return np.concatenate(([0], np.flatnonzero(series[1:] != series[:-1]) + 1)).astype(np.intp)
 
 
-def encode(batch: Batch, origin: int) -> Iterator[Frame]:
+def encode(batch: Batch, origin: int, most: int = 0) -> Iterator[Frame]:
     """Yield frames for readings that ascend in (series, time), each pair once.
 
     Args:
         batch: The readings, all with origin <= at < origin + SPAN_MS.
         origin: Start of their day, Unix ms.
+        most: Readings of a frame, unless one series has more; 0: FRAME_READINGS.
     """
     if not len(batch):
         return
@@ -86,7 +87,7 @@ def encode(batch: Batch, origin: int) -> Iterator[Frame]:
     zigzag = ((change << 1) ^ (change >> 63)).astype(np.uint32)
     packer = zstandard.ZstdCompressor(level=3)
     numbers, begins, bases = batch.series[starts], batch.at[starts] - origin, wholes[starts]
-    for low, high in _cuts(counts):
+    for low, high in _cuts(counts, most or FRAME_READINGS):
         start, end = int(starts[low]), int(starts[high - 1] + counts[high - 1])
         own, raws = slice(low, high), raw[start:end]
         whole = end - start - int(np.count_nonzero(raws))
@@ -111,13 +112,13 @@ def encode(batch: Batch, origin: int) -> Iterator[Frame]:
         )
 
 
-def _cuts(counts: npt.NDArray[np.intp]) -> Iterator[tuple[int, int]]:
+def _cuts(counts: npt.NDArray[np.intp], most: int) -> Iterator[tuple[int, int]]:
     """Yield ranges of series that make a frame each."""
     ends = np.cumsum(counts)
     low = 0
     while low < len(counts):
         before = int(ends[low - 1]) if low else 0
-        high = int(np.searchsorted(ends, before + FRAME_READINGS, "right"))
+        high = int(np.searchsorted(ends, before + most, "right"))
         high = max(high, low + 1)
         yield low, high
         low = high
@@ -295,11 +296,14 @@ def decode(blob: bytes) -> Batch:
 
 def decode_one(blob: bytes, series: int) -> Track | None:
     """Return the readings of one series of a frame, or None when it has none."""
+    return next(decode_some(blob, series, series + 1), None)
+
+
+def decode_some(blob: bytes, first: int, last: int) -> Iterator[Track]:
+    """Yield the readings of each series of a frame with first <= number < last."""
     frame = _Opened(blob)
-    position = int(np.searchsorted(frame.numbers, series))
-    if position == frame.m or frame.numbers[position] != series:
-        return None
-    quality = frame.qualities(position, position + 1)
-    value = frame.values(position)
-    value[quality >= FIRST_BAD] = np.nan
-    return Track(frame.times(position, position + 1), value, quality)
+    for place in range(*np.searchsorted(frame.numbers, (first, last)).tolist()):
+        quality = frame.qualities(place, place + 1)
+        value = frame.values(place)
+        value[quality >= FIRST_BAD] = np.nan
+        yield Track(frame.times(place, place + 1), value, quality)

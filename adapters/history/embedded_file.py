@@ -9,7 +9,7 @@ from typing import IO
 
 from watchkeeper.errors import ConfigError, Unreachable
 
-LAYOUT = 2  # pragma user_version
+LAYOUT = 3  # pragma user_version
 _TABLES = """
 create table if not exists series(number integer primary key, key text not null unique);
 create table if not exists journal(id integer primary key, b blob not null);
@@ -18,6 +18,7 @@ create table if not exists segment(
 create index if not exists segment_day on segment(day);
 create table if not exists thinned(
     segment integer primary key, before integer not null);
+create table if not exists rolled(day integer primary key, segment integer not null);
 create table if not exists frame(
     id integer primary key, segment integer not null, first integer not null,
     last integer not null, b blob not null, unique(segment, first));
@@ -35,7 +36,8 @@ _STEPS = {
     2: (
         "alter table quarantine add column readings integer not null default 1",
         "alter table quarantine add column digest blob",
-    )
+    ),
+    3: (),  # the table `rolled` is new
 }
 
 

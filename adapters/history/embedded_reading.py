@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,11 +14,14 @@ from adapters.history.embedded_file import open_to_read, snapshot
 from adapters.history.embedded_journal import Tail
 from adapters.history.embedded_latest import Latest
 from adapters.history.embedded_order import one_track
+from adapters.history.embedded_rollup import STRIDE, read_one
+from adapters.history.spans import joined, summarised, widened
 from watchkeeper.batch import Batch
-from watchkeeper.history import Quarantined, Track
+from watchkeeper.history import HOLD_MS, Buckets, Quarantined, Track
 from watchkeeper.ids import PointId
 from watchkeeper.quality import is_bad
 from watchkeeper.reading import Reading
+from watchkeeper.spans import QUARTER_MS
 
 # One frame of each segment that may hold the series: the last that begins at or below it.
 _FRAMES = """
@@ -25,6 +29,14 @@ select frame.b from segment join frame on frame.segment = segment.id and frame.f
     (select max(first) from frame where segment = segment.id and first <= :series)
 where segment.day between :first and :last and frame.last >= :series
 order by segment.day, segment.id
+"""
+
+# The frame of each day's summaries that may hold the series.
+_ROLLED = """
+select frame.b from rolled join frame on frame.segment = rolled.segment and frame.first =
+    (select max(first) from frame where segment = rolled.segment and first <= :series)
+where rolled.day between :first and :last and frame.last >= :series
+order by rolled.day
 """
 
 
@@ -43,6 +55,7 @@ class Reader:
         self._seen = 0  # the newest journal row that `_latest` holds
         self._series: dict[str, int] = {}
         self._names: list[PointId] = []
+        self._rolls = False
 
     def close(self) -> None:
         """Leave the file."""
@@ -77,22 +90,51 @@ class Reader:
 
     def track(self, point: PointId, start: int, end: int) -> Track:
         """Return the readings in start <= t < end."""
+        return _within(self._found(point, start, end, rolled=False).track(), start, end)
+
+    def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
+        """Return summaries over spans; of quarter hours and multiples also where readings went."""
+        if width <= 0:
+            raise ValueError(f"a width of {width} ms")
+        rolls = width % QUARTER_MS == 0
+        found = self._found(point, start - HOLD_MS, end, rolled=rolls)
+        track = _within(found.track(), start - HOLD_MS, end)
+        stored = found.summaries(start, end)
+        if not len(stored.start):
+            return summarised(track, width, start, end)
+        rows = joined(track, stored, QUARTER_MS, start, end)
+        return widened(rows, QUARTER_MS, width, start, end)
+
+    def _found(self, point: PointId, start: int, end: int, *, rolled: bool) -> "_Found":
+        """Return what is stored of the days of start <= t < end, still encoded."""
+        nothing = _Found(0, [], [], Batch.joined([]))
         if end <= start:
-            return one_track([])
+            return nothing
         with self._one:
             db = self._open()
             if db is None:
-                return one_track([])
+                return nothing
             with snapshot(db):
                 number = self._number(db, point)
                 if number is None:
-                    return one_track([])
+                    return nothing
                 self._catch_up(db)
-                days = {"series": number, "first": start // SPAN_MS, "last": (end - 1) // SPAN_MS}
+                first, last = start // SPAN_MS, (end - 1) // SPAN_MS
+                days = {"series": number, "first": first, "last": last}
                 blobs = [row[0] for row in db.execute(_FRAMES, days)]
-            journal = self._tail.batch()
-        sealed = [track for blob in blobs if (track := decode_one(blob, number)) is not None]
-        return _within(one_track([*sealed, _of(journal, number)]), start, end)
+                rolls: list[bytes] = []
+                if rolled and self._may_roll(db):
+                    # The day before says how far into the first its last reading is good.
+                    days |= {"series": number * STRIDE, "first": first - 1}
+                    rolls = [row[0] for row in db.execute(_ROLLED, days)]
+            return _Found(number, blobs, rolls, self._tail.batch())
+
+    def _may_roll(self, db: sqlite3.Connection) -> bool:
+        """Return whether the file has the table; one of the layout before gets it by its writer."""
+        self._rolls = self._rolls or bool(
+            db.execute("select count(*) from sqlite_master where name = 'rolled'").fetchone()[0]
+        )
+        return self._rolls
 
     def quarantined(self, limit: int, before: int | None) -> list[Quarantined]:
         """Return the newest of what was put aside."""
@@ -140,6 +182,27 @@ class Reader:
         ):
             self._series[key] = number
             self._names.append(PointId(key))
+
+
+class _Found(NamedTuple):
+    """What is stored of one series, as it was fetched."""
+
+    number: int
+    frames: list[bytes]
+    rolled: list[bytes]
+    journal: Batch
+
+    def track(self) -> Track:
+        """Return the readings."""
+        sealed = [decode_one(blob, self.number) for blob in self.frames]
+        tracks = [track for track in sealed if track is not None]
+        return one_track([*tracks, _of(self.journal, self.number)])
+
+    def summaries(self, start: int, end: int) -> Buckets:
+        """Return the stored rows of spans that begin in start <= t < end, and empty ones."""
+        rows = [found for blob in self.rolled if (found := read_one(blob, self.number)) is not None]
+        whole = Buckets.joined(rows)
+        return whole.take((whole.start < end) & ((whole.start >= start) | (whole.counts == 0)))
 
 
 def _of(journal: Batch, series: int) -> Track:

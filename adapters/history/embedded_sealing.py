@@ -1,4 +1,4 @@
-"""Moving readings from the journal into frames, merging and thinning segments, beside the writer.
+"""Moving readings from the journal into frames, merging, thinning and dropping, beside the writer.
 
 A segment is what one seal or merge made of one UTC day; its frames do not overlap. Until its row
 in `segment` is there nobody sees its frames, so they are written in small transactions and the
@@ -19,23 +19,34 @@ from adapters.history.embedded_file import transaction
 from adapters.history.embedded_journal import Tail
 from adapters.history.embedded_latest import PART, Latest
 from adapters.history.embedded_order import ascending, to_merge
-from adapters.history.embedded_thinning import kept
+from adapters.history.embedded_rollup import STRIDE, Summaries, frames, read, rolled
+from adapters.history.embedded_thinning import DROPPED, Loss, dropped
 from watchkeeper.batch import Batch
 from watchkeeper.clock import Clock, unix_ms
-from watchkeeper.history import Thinning
+from watchkeeper.history import Retention, Thinning
 
 SEAL_READINGS = 720_000  # an hour of 2,000 points every 10 s
 SEAL_ROWS = 2_000  # commits; a reader that starts decodes so many
 COLD_AFTER_MS = 3_600_000  # a day is over for us an hour after its end
+HIGHEST = 1 << 29  # series: eight numbers each for their summaries, of 32 bits
 _SLICE = 64  # frames a transaction and a merge step
 
-# All segments of the oldest day with one that is not thinned as far as it is wanted.
+# The oldest day with a segment that is not thinned as far as it is wanted.
 _TO_THIN = """
-select id, day, readings from segment where day = (
-    select min(day) from segment left join thinned on thinned.segment = segment.id
-    where day * :span < :before
-    and coalesce(thinned.before, 0) < min(:before, (day + 1) * :span))
-order by id
+select min(day) from segment left join thinned on thinned.segment = segment.id
+where day * :span < :before and coalesce(thinned.before, 0) < min(:before, (day + 1) * :span)
+"""
+# The oldest day that still has what is not to be kept any longer.
+_TO_DROP = """
+select min(day) from segment left join thinned on thinned.segment = segment.id
+where (day + 1) * :span <= :before
+or ((day + 1) * :span <= :sampled and coalesce(thinned.before, 0) < :dropped)
+"""
+# The summaries of a day, and of the day before it: their last rows reach into it.
+_ROLLED = """
+select frame.b from rolled join frame on frame.segment = rolled.segment
+where rolled.day in (:day, :day - 1) and frame.last >= :low and frame.first < :high
+order by rolled.day, frame.first
 """
 
 
@@ -57,15 +68,17 @@ class Sealing:
         self.stop = Event()
         self.tail, self._latest = Tail(), Latest()
         self._wish: Thinning | None = None
+        self._retention: Retention | None = None
         self._load()
 
     def _load(self) -> None:
         """Read what is not sealed; remove frames of a seal or merge that was cut off."""
         db = self._db
-        known = {number for (number,) in db.execute("select id from segment")}
+        seen = "select id from segment union select segment from rolled"
+        known = {number for (number,) in db.execute(seen)}
         framed = {number for (number,) in db.execute("select distinct segment from frame")}
         self._scrap(framed - known)
-        self._next = int(db.execute("select coalesce(max(id), 0) from segment").fetchone()[0])
+        self._next = max(known, default=0)
         for part, blob in db.execute("select part, b from latest"):
             self._latest.load(part, blob)
         self.tail.load(db.execute("select id, b from journal order by id"))
@@ -76,19 +89,21 @@ class Sealing:
         return len(self.tail) >= SEAL_READINGS or self.tail.rows >= SEAL_ROWS
 
     def work(self) -> None:
-        """Seal when due, then merge and thin what is due."""
+        """Seal when due, then merge, drop and thin what is due."""
         with self._one:
             if self.due:
                 self._seal()
-            while self._merge() or self._thin():
-                pass
+            self._tend()
 
     def settle(self) -> None:
-        """Seal everything now, then merge and thin what is due."""
+        """Seal everything now, then merge, drop and thin what is due."""
         with self._one:
             self._seal()
-            while self._merge() or self._thin():
-                pass
+            self._tend()
+
+    def _tend(self) -> None:
+        while self._merge() or self._drop() or self._thin():
+            pass
 
     def _seal(self) -> None:
         with self._writing:
@@ -135,50 +150,105 @@ class Sealing:
         chosen = None if self.stop.is_set() else self._due_segments()
         return chosen is not None and self._rewrite(chosen, None)
 
+    def forget(self, retention: Retention) -> None:
+        """Remember what is to be dropped at the next `work`."""
+        with self._writing:
+            self._retention = retention
+
     def _thin(self) -> bool:
         """Thin one day, all segments together: a late one may correct another; False when done."""
         with self._writing:
             wish = None if self.stop.is_set() else self._wish
-            if wish is None:
-                return False
-            asked = {"span": SPAN_MS, "before": wish.before}
-            chosen = [Segment(*row) for row in self._db.execute(_TO_THIN, asked)]
-            if not chosen:
-                self._wish = None
-                return False
-        return self._rewrite(chosen, wish)
+        if wish is None:
+            return False
+        chosen = self._first_day(_TO_THIN, before=wish.before)
+        if not chosen:
+            with self._writing:
+                self._wish = None if self._wish is wish else self._wish
+            return False
+        until = min(wish.before, (chosen[0].day + 1) * SPAN_MS)
+        return self._rewrite(chosen, Loss(until, wish, wish.sampled))
 
-    def _rewrite(self, chosen: list[Segment], wish: Thinning | None) -> bool:
-        """Put one segment, thinned when wished, in place of several; False when told to stop."""
+    def _drop(self) -> bool:
+        """Drop what one day is not to keep, leaving summaries; False when done."""
+        with self._writing:
+            wish = None if self.stop.is_set() else self._retention
+        if wish is None:
+            return False
+        asked = {"before": wish.before, "sampled": wish.sampled_before, "dropped": DROPPED}
+        if self._first_day(_TO_DROP, **asked):
+            self._seal()  # what was taken while it was young enough belongs to its day
+        chosen = self._first_day(_TO_DROP, **asked)
+        if not chosen:
+            with self._writing:
+                self._retention = None if self._retention is wish else self._retention
+            return False
+        return self._rewrite(chosen, dropped(wish, (chosen[0].day + 1) * SPAN_MS))
+
+    def _first_day(self, which: str, **asked: int) -> list[Segment]:
+        """Return the segments of the first day that the statement names."""
+        of_day = "select id, day, readings from segment where day = ? order by id"
+        with self._writing:
+            day = self._db.execute(which, {"span": SPAN_MS, **asked}).fetchone()
+            return [Segment(*row) for row in self._db.execute(of_day, day)]
+
+    def _rewrite(self, chosen: list[Segment], loss: Loss | None) -> bool:
+        """Put one segment, of what is left, in place of several; False when told to stop."""
         whole = Segment(self._number(), chosen[0].day, 0)
+        summaries = self._number()
         readings = 0
         try:
-            for part in self._merged([segment.id for segment in chosen]):
-                left = part if wish is None else part.take(kept(part, wish))
+            for low, high, part in self._merged([segment.id for segment in chosen]):
+                left = part if loss is None else part.take(loss.leaves(part))
                 self._put(whole.id, encode(left, whole.day * SPAN_MS))
                 readings += len(left)
+                if loss is not None:
+                    self._roll(
+                        summaries, whole.day, (low, high), part.take(loss.touches(part)), loss
+                    )
                 if self.due:
                     self._seal()
                 if self.stop.is_set():
-                    self._scrap([whole.id])
+                    self._scrap([whole.id, summaries])
                     return False
         except BaseException:
-            self._scrap([whole.id])
+            self._scrap([whole.id, summaries])
             raise
-        self._swap(chosen, whole._replace(readings=readings), wish)
+        self._swap(chosen, whole._replace(readings=readings), summaries, loss)
         return True
 
-    def _swap(self, chosen: list[Segment], whole: Segment, wish: Thinning | None) -> None:
+    def _roll(
+        self, segment: int, day: int, series: tuple[int, int], part: Batch, loss: Loss
+    ) -> None:
+        """Write the summaries of a range of series: of what is stored and of what goes now."""
+        low, high = series
+        asked = {"day": day, "low": low * STRIDE, "high": high * STRIDE}
+        with self._writing:
+            blobs = self._db.execute(_ROLLED, asked).fetchall()
+        stored = Summaries.joined([read(blob) for (blob,) in blobs])
+        start = day * SPAN_MS
+        own = (stored.series >= low) & (stored.series < high) & (stored.rows.start >= start)
+        made = rolled(part, stored.take(own), start, min(loss.before, start + SPAN_MS))
+        self._put(segment, frames(made, start))
+
+    def _swap(
+        self, chosen: list[Segment], whole: Segment, summaries: int, loss: Loss | None
+    ) -> None:
         """Show the new segment instead of the old ones, at once; then delete their frames."""
         old = [(segment.id,) for segment in chosen]
+        gone = list(old)
         with self._writing, transaction(self._db) as db:
-            db.execute("insert into segment values(?, ?, ?)", whole)
             db.executemany("delete from segment where id = ?", old)
             db.executemany("delete from thinned where segment = ?", old)
-            if wish is not None:
-                until = min(wish.before, (whole.day + 1) * SPAN_MS)
-                db.execute("insert into thinned values(?, ?)", (whole.id, until))
-        self._scrap(segment.id for segment in chosen)
+            if whole.readings:
+                db.execute("insert into segment values(?, ?, ?)", whole)
+                if loss is not None:
+                    db.execute("insert into thinned values(?, ?)", (whole.id, loss.before))
+            if loss is not None:
+                before = "select segment from rolled where day = ?"
+                gone += db.execute(before, (whole.day,)).fetchall()
+                db.execute("insert or replace into rolled values(?, ?)", (whole.day, summaries))
+        self._scrap(segment for (segment,) in gone)
 
     def _due_segments(self) -> list[Segment] | None:
         today = (unix_ms(self._clock.now()) - COLD_AFTER_MS) // SPAN_MS
@@ -192,8 +262,8 @@ class Sealing:
                 return own[place:]
         return None
 
-    def _merged(self, segments: list[int]) -> Iterator[Batch]:
-        """Yield the readings of segments of one day, a range of series at a time."""
+    def _merged(self, segments: list[int]) -> Iterator[tuple[int, int, Batch]]:
+        """Yield the readings of segments of one day: low <= series < high, ranges without a gap."""
         with self._writing:
             marks = ",".join("?" * len(segments))
             found = self._db.execute(
@@ -202,12 +272,13 @@ class Sealing:
                 segments,
             ).fetchall()
         frames = np.array(found, np.int64).reshape(-1, 3)
-        lows = np.unique(np.sort(frames[:, 1])[::_SLICE])
-        for low, high in zip(lows, [*lows[1:], 1 << 32], strict=True):
+        lows = np.unique(np.sort(frames[:, 1])[::_SLICE]).tolist()
+        lows[:1] = [0]
+        for low, high in zip(lows, [*lows[1:], HIGHEST], strict=True):
             inside = (frames[:, 1] < high) & (frames[:, 2] >= low)
             whole = Batch.joined([decode(self._blob(row)) for row in frames[inside, 0].tolist()])
             own = (whole.series >= low) & (whole.series < high)
-            yield ascending(whole if own.all() else whole.take(own))
+            yield low, high, ascending(whole if own.all() else whole.take(own))
 
     def _blob(self, frame: int) -> bytes:
         with self._writing:

@@ -1,10 +1,37 @@
-"""Which readings stay when old ones are thinned; pure."""
+"""Which readings stay when old ones are thinned or dropped; pure."""
+
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from watchkeeper.batch import Batch, Flags
-from watchkeeper.history import Thinning
+from watchkeeper.batch import Batch, Flags, Series
+from watchkeeper.history import Retention, Thinning
 from watchkeeper.quality import FIRST_BAD, FIRST_UNCERTAIN
+
+DROPPED: Final = 1 << 62  # as a segment's `thinned.before`: its samples are gone
+
+
+class Loss(NamedTuple):
+    """What one UTC day is to lose."""
+
+    before: int  # until when it is then thinned, Unix ms, or DROPPED
+    thinning: Thinning | None  # None: everything goes
+    series: Series | None  # of these alone; None: of all
+
+    def touches(self, batch: Batch) -> Flags:
+        """Return of which readings there will be summaries."""
+        if self.series is None:
+            return np.ones(len(batch), np.bool_)
+        return np.isin(batch.series, self.series)
+
+    def leaves(self, batch: Batch) -> Flags:
+        """Return which readings stay."""
+        return ~self.touches(batch) if self.thinning is None else kept(batch, self.thinning)
+
+
+def dropped(retention: Retention, day_end: int) -> Loss:
+    """Return what is lost by a day that is older than what is kept."""
+    return Loss(DROPPED, None, None if day_end <= retention.before else retention.sampled)
 
 
 def kept(batch: Batch, thinning: Thinning) -> Flags:

@@ -21,11 +21,12 @@ from adapters.history.influx_lines import (
     quarantine_line,
     release_line,
 )
+from adapters.history.spans import summarised
 from watchkeeper.batch import Batch, Series
 from watchkeeper.clock import Clock, unix_ms
-from watchkeeper.history import Buckets, History, Quarantined, Track
+from watchkeeper.history import HOLD_MS, Buckets, History, Quarantined, Track
 from watchkeeper.ids import PointId
-from watchkeeper.quality import FIRST_BAD, FIRST_UNCERTAIN, is_bad
+from watchkeeper.quality import FIRST_BAD, is_bad
 from watchkeeper.reading import Reading
 from watchkeeper.settings import HistorySettings
 
@@ -152,18 +153,10 @@ class InfluxHistory(History):
 
     @override
     def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
-        found = self._database.ask(
-            "SELECT COUNT(v), MEAN(v), MIN(v), MAX(v), FIRST(v), LAST(v)"  # noqa: S608
-            f" FROM {READING} WHERE {self._within(point, start, end)} AND q < {FIRST_UNCERTAIN}"
-            f" GROUP BY time({int(width)}ms) FILL(none)"
-        )
-        rows = [row for series in found for row in series.rows if row[1]]
-        floats = np.array([row[2:] for row in rows], np.float64).reshape(-1, 5)
-        return Buckets(
-            np.array([row[0] for row in rows], np.int64),
-            np.array([row[1] for row in rows], np.int64),
-            *(np.ascontiguousarray(column) for column in floats.T),
-        )
+        if width <= 0:
+            raise ValueError(f"a width of {width} ms")
+        # The database knows no coverage: that takes each reading with the one after it.
+        return summarised(self.raw(point, start - HOLD_MS, end), width, start, end)
 
     def _within(self, point: PointId, start: int, end: int) -> str:
         span = f"time >= {int(start)}ms AND time < {int(end)}ms"

@@ -12,7 +12,7 @@ from dashboard.widgets.panels import look, panel
 from watchkeeper.clock import unix_ms
 
 SPANS_H = (1, 6, 24)
-BUCKETS = 240  # points of a trend
+WANTED = 360  # points of a trend, at most; an hour: one in 10 s
 FRESH_EVERY_S = 10  # how often values are asked again while the screen is open
 FIRST_UNCERTAIN, FIRST_BAD = 64, 128
 HEARTBEATS_MS = 120_000  # two of the edge's heartbeats: a steady value may be silent for that long
@@ -154,13 +154,15 @@ def _trend(visit: Visit, site: dict[str, Any], points: list[Point]) -> None:
         visit.t("span"), SPANS_H, format_func=lambda n: visit.t("last-hours", n=n), key="hours"
     )
     end = unix_ms(visit.now())
-    width = hours * 3_600_000 // BUCKETS
-    start = end // width * width - hours * 3_600_000
-    data = visit.get("history", point=point["id"], start=start, end=end, width=width)
+    start = end - hours * 3_600_000
+    data = visit.get(
+        "history", point=point["id"], start=start, end=end, width="auto", wanted=WANTED,
+        aggregate="mean",
+    )  # fmt: skip
     if not data or not any(value is not None for value in data["mean"]):
         st.caption(visit.t("no-trend"))
         return
-    rows = broken(data["start"], data["mean"], width)
+    rows = broken(data["start"], data["mean"], data["width"])
     unit = point["unit_symbol"] or ""
     if unit == "W":
         unit, rows = "kW", [{**row, "value": kilo(row["value"])} for row in rows]

@@ -171,9 +171,9 @@ def latest(points: str = "") -> list[dict[str, Any]]:
 
 
 @app.get("/api/v1/history")
-def history(point: str, start: int, end: int, width: int = 0) -> dict[str, Any]:
+def history(point: str, start: int, end: int, width: int | str = 0) -> dict[str, Any]:
     """Return a plausible day, with a hole between 09:15 and 10:00."""
-    step = width or 60_000
+    step = width if isinstance(width, int) and width else 60_000
     starts = list(range(start // step * step, end, step))
     base = hub.story.values.base(point)
     at = [(each // 3_600_000 + 8 + (each % 3_600_000) / 3_600_000) % 24 for each in starts]
@@ -181,7 +181,8 @@ def history(point: str, start: int, end: int, width: int = 0) -> dict[str, Any]:
         None if 9.25 < hour < 10 else base * (0.35 + 0.65 * math.exp(-(((hour - 14) / 5) ** 2)))
         for hour in at
     ]
-    return {"start": starts, "mean": means, "low": means, "high": means, "counts": [10] * len(at)}
+    columns = {"start": starts, "mean": means, "low": means, "high": means}
+    return columns | {"counts": [10] * len(at), "width": step}
 
 
 @app.get("/api/v1/orders/{order}")
