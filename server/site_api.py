@@ -1,6 +1,7 @@
 """HTTP face of the site: what stands where, newest values, history, health, and the stream."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -8,6 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
+from server.continued import Continued, buckets, raw
 from server.edges import Edges
 from server.http import SignedIn, User, session
 from server.latest import Latest
@@ -20,7 +22,8 @@ from watchkeeper.documents import Text
 from watchkeeper.errors import NotPossible, Unreachable
 from watchkeeper.history import History
 from watchkeeper.ids import PointId
-from watchkeeper.site import Plant, SitePoint, Unit
+from watchkeeper.quality import Quality
+from watchkeeper.site import LeftOut, Plant, SitePoint, Unit
 from watchkeeper.units import SYMBOLS
 
 VERSION = "0.1.0"
@@ -38,7 +41,20 @@ def described(plant: Plant) -> dict[str, Any]:
         "places": plant.site.places,
         "units": [_unit(unit, plant) for unit in plant.units()],
         "points": [_point(item) for item in plant.points()],
+        "retired": {
+            "units": [_unit(unit, plant) for unit in plant.retired],
+            "points": [_point(item) for item in plant.past_points()],
+        },
+        "left_out": [_left_out(each) for each in plant.left_out],
     }
+
+
+def _left_out(device: LeftOut) -> dict[str, Any]:
+    mistakes = device.mistake.all
+    said = [
+        {"file": Path(e.file).name, "line": e.line, "what": e.what, "fix": e.fix} for e in mistakes
+    ]
+    return {"id": device.id, "edge": device.edge, "mistakes": said}
 
 
 def _unit(unit: Unit, plant: Plant) -> dict[str, Any]:
@@ -46,12 +62,15 @@ def _unit(unit: Unit, plant: Plant) -> dict[str, Any]:
         "id": unit.id,
         "name": unit.name or Text(unit.id, unit.id),
         "profile": unit.profile,
-        "equipment": plant.profiles[unit.profile].equipment,
+        "equipment": plant.profiles[unit.profile].equipment
+        if unit.profile in plant.profiles
+        else "",
         "place": unit.place,
         "part_of": unit.part_of,
         "feeds": unit.feeds,
         "rated_kw": unit.rated_kw,
         "zones": unit.zones,
+        "replaced_by": unit.replaced_by,
     }
 
 
@@ -69,8 +88,15 @@ def _point(item: SitePoint) -> dict[str, Any]:
     }
 
 
-def read(history: History | None, point: PointId, start: int, end: int, width: int) -> Any:
-    """Return readings (width 0) or summaries of a point, in columns.
+def read(
+    history: History | None,
+    line: Sequence[PointId],
+    start: int,
+    end: int,
+    width: int,
+    continued: Continued,
+) -> Any:
+    """Return readings (width 0) or summaries of a point and those it continues, in columns.
 
     Raises Unreachable: there is no store. NotPossible: the span or the width makes no sense.
     """
@@ -78,16 +104,19 @@ def read(history: History | None, point: PointId, start: int, end: int, width: i
         raise Unreachable("server.no-history")
     if end < start or width < 0:
         raise NotPossible("server.span", start=start, end=end, width=width)
+    spans, changes = continued.spans(history, line, start, end)
+    said = {"changes": [change._asdict() for change in changes]} if len(line) > 1 else {}
     if width:
         try:
-            buckets = history.buckets(point, start, end, width)
+            summed = buckets(history, spans, width)
         except ValueError as error:
             raise NotPossible("server.span", start=start, end=end, width=width) from error
-        return {name: _column(column) for name, column in buckets._asdict().items()}
-    track = history.raw(point, start, end)
+        return {name: _column(column) for name, column in summed._asdict().items()} | said
+    track = raw(history, spans)
     if len(track.at) > MOST_RAW:
         raise NotPossible("server.too-much", most=MOST_RAW, found=len(track.at))
-    return {"point": point, **{name: _column(each) for name, each in track._asdict().items()}}
+    columns = {name: _column(each) for name, each in track._asdict().items()}
+    return {"point": line[0], **columns, **said}
 
 
 def _column(column: Floats | Any) -> list[Any]:
@@ -101,10 +130,16 @@ def _names(points: str) -> list[str]:
     return [name for name in points.split(",") if name]
 
 
+def _nothing(point: str) -> dict[str, Any]:
+    quality = int(Quality.STALE)
+    return {"point": point, "at": None, "value": None, "quality": quality, "stale": True}
+
+
 def site_routes(parts: Parts, latest: Latest, *, demo: bool) -> APIRouter:
     """Return the routes about the site and its values; `demo`: say that nothing here is real."""
     router = APIRouter(tags=["site"])
     body = msgspec.to_builtins(described(parts.plant)) | {"demo": demo}
+    ended, continued = {item.id for item in parts.plant.past_points()}, Continued(parts.clock)
 
     @router.get("/site")
     def site(_: SignedIn) -> dict[str, Any]:
@@ -113,8 +148,13 @@ def site_routes(parts: Parts, latest: Latest, *, demo: bool) -> APIRouter:
 
     @router.get("/points/latest")
     def newest(_: SignedIn, points: Names = "") -> list[dict[str, Any]]:
-        """Return the newest value of each point; without fresh data its value is null."""
-        return latest.show(_names(points) or latest.names)
+        """Return the newest value of each point; without fresh data its value is null.
+
+        A retired unit's never has one, and a new unit's is never that of the one it replaced.
+        """
+        names = _names(points) or latest.names
+        known = {row["point"]: row for row in latest.show([n for n in names if n not in ended])}
+        return [known.get(name) or _nothing(name) for name in names]
 
     @router.get("/history")
     def past(
@@ -124,10 +164,14 @@ def site_routes(parts: Parts, latest: Latest, *, demo: bool) -> APIRouter:
         end: int,
         width: Annotated[int, Query(ge=0, description="ms of a summary; 0: readings")] = 0,
     ) -> Any:
-        """Return readings or summaries of a point in start <= t < end (Unix ms)."""
-        if PointId(point) not in latest.index:
+        """Return readings or summaries of a point in start <= t < end (Unix ms).
+
+        Where its unit has replaced others, theirs are read for the time before.
+        """
+        if PointId(point) not in latest.index and point not in ended:
             raise KeyError(point)
-        return read(parts.history.get(), PointId(point), start, end, width)
+        line = parts.plant.lineage(PointId(point))
+        return read(parts.history.get(), line, start, end, width, continued)
 
     return router
 
