@@ -51,9 +51,11 @@ pictures: setup
 	$(RUN) -m ops.pictures
 
 # Environments of the peers that benchmarks are held against; each on its own, none of them is ours.
+# The last three are what the gateway would fetch by itself at its first start (docs/peers.md).
 peers:
 	$(PYTHON) -m venv .peers/thingsboard-gateway
-	.peers/thingsboard-gateway/bin/pip install --quiet thingsboard-gateway==3.8.5
+	.peers/thingsboard-gateway/bin/pip install --quiet --disable-pip-version-check \
+	  thingsboard-gateway==3.8.5 pymodbus==3.9.2 pyserial==3.5 pyserial-asyncio==0.6
 
 locks:
 	for extra in edge gateway server dashboard all; do \

@@ -9,17 +9,12 @@ outage leaves while polling goes on.
 """
 
 import argparse
-import os
-import signal
 from collections.abc import Iterator
-from multiprocessing import get_context
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
-from benchmarks.edge_parts import DRAIN_S, Job, acknowledge, run_edge, serve
+from benchmarks import edge_parts
+from benchmarks.edge_parts import Job
 from ops.bench.figure import Figure
-from tests import parts
 from watchkeeper.settings import Settings
 
 PEER: Final = "thingsboard-gateway 3.8.5: 6,500-11,000 a request a tag, 22,000 wide reads"
@@ -74,28 +69,7 @@ def _run(
     *, devices: int, change: float, period_s: float, seconds: float, backlog: int = 0
 ) -> dict[str, float]:
     """Run one load; return what the edge and the acknowledger counted."""
-    context = get_context("spawn")
-    edge_out, acker_out = context.Queue(), context.Queue()
-    with TemporaryDirectory() as folder:
-        port = parts.free_port()
-        job = Job(folder, parts.free_port(), port, devices, change, period_s, seconds, backlog)
-        config = f"listener {port} 127.0.0.1\nallow_anonymous true\n"
-        with parts.mosquitto(Path(folder), config, port):
-            devices_ = context.Process(target=serve, args=(job,))
-            acker = context.Process(target=acknowledge, args=(job, acker_out))
-            edge = context.Process(target=run_edge, args=(job, edge_out))
-            try:
-                devices_.start()
-                acker.start()
-                parts.until(lambda: parts.listens(job.modbus), "no devices")
-                edge.start()
-                figures: dict[str, float] = edge_out.get(timeout=seconds + 2 * DRAIN_S)
-                os.kill(acker.pid or 0, signal.SIGTERM)
-                return figures | acker_out.get(timeout=10)
-            finally:
-                for process in (edge, acker, devices_):
-                    process.terminate()
-                    process.join(5)
+    return edge_parts.run(Job("", 0, 0, devices, change, period_s, seconds, backlog))
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from edge import health, lanes
 from edge.alone import Alone, Coil, Facts, Route
 from edge.clock import EdgeClock
 from edge.collect import Collector
+from edge.commands import Commands
 from edge.drivers.gb26875.hearing import Hearing
 from edge.drivers.gb26875.listener import Listener
 from edge.drivers.modbus import line_of
@@ -52,7 +53,7 @@ class Means:
     periods_s: dict[Rate, float]
     synchronised: Callable[[], bool | None] = lambda: None  # the clock; None: nobody knows
     used: Callable[[], tuple[float, float]] = lambda: (0.0, 0.0)  # processor s, memory bytes
-    route: Route | None = None  # tells somebody when nobody hears us
+    routes: Sequence[Route] = ()  # tell somebody when nobody hears us
 
 
 class Agent:
@@ -71,6 +72,7 @@ class Agent:
             buses: Of events and of data.
         """
         self._me, self._means = me, means
+        self._left_out = [each.id for each in plant.left_out_of(edge)]
         self._clock = EdgeClock(means.clock, means.synchronised)
         events = Journal(means.folder / "event.db", means.random_hex, may_shed=False)
         data = Journal(means.folder / "data.db", means.random_hex, may_shed=True)
@@ -93,7 +95,15 @@ class Agent:
         self._owners = self._owned(plant, edge)
         self.pollers = [each for each in self._owners if isinstance(each, Poller)]
         self.listeners = [each for each in self._owners if isinstance(each, Listener)]
-        telling = Telling(self._now, self.health, self.ages, self._alive, self._synchronised)
+        self._commands = Commands(self.listeners)
+        telling = Telling(
+            self._now,
+            self.health,
+            self.ages,
+            self._alive,
+            self._synchronised,
+            self._commands.take,
+        )
         self._publisher = Publisher(me, buses, self._lanes, telling, self._clock)
         self.alone = self._made_alone(edge)
 
@@ -151,7 +161,7 @@ class Agent:
         return Alone(
             lambda: Facts(events.open(), events.open_s(), self._publisher.platform_s()),
             Coil(owner.ask, self._clock, named.unit, named.coil),
-            self._means.route,
+            self._means.routes,
             self._clock,
         )
 
@@ -170,10 +180,11 @@ class Agent:
             *(keeper.care() for keeper in self._keepers),
             self._publisher.run_lanes(),
             self._publisher.run_state(),
+            self._commands.run(),
             self._look_after(),
         ]
         if self.alone is not None:
-            works += [self.alone.run_output(), self.alone.run_route()]
+            works += [self.alone.run_output(), *map(self.alone.run_way, self.alone.ways)]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in works]
             await stop.wait()
@@ -262,8 +273,11 @@ class Agent:
             "event_silence_s": round(self._lanes[0].silence_s(), 1),
             "data_silence_s": round(self._lanes[1].silence_s(), 1),
             "clock_synchronised": float(self._synchronised()),
+            "devices_left_out": float(len(self._left_out)),
+            **{f"left_out/{unit}": 1.0 for unit in self._left_out},
             **self._measures.values(),
-            **{f"late_{poller.name}": round(poller.pace.share, 3) for poller in self.pollers},
+            **{f"late_{poller.name}": round(poller.paces.share, 3) for poller in self.pollers},
+            **{f"behind/{poller.name}": float(poller.paces.is_behind) for poller in self.pollers},
             **{
                 f"fire_{kind}": float(n)
                 for each in self.listeners

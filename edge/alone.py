@@ -6,7 +6,7 @@ of its bus, between two reads, read back, and each write stands in the log.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,7 +16,8 @@ from watchkeeper.clock import Clock
 
 SILENT_S: Final = 60.0
 LOOK_S: Final = 1.0
-AGAIN_S: Final = 5.0  # after a write or a message that failed
+AGAIN_S: Final = 5.0  # after a message that failed; doubled with each, up to
+LONGEST_AGAIN_S: Final = 60.0
 CHECK_S: Final = 30.0  # while it is on: a relay that lost its power forgets
 TIMEOUT_S: Final = 1.0
 
@@ -94,24 +95,33 @@ class Coil:
         return bool((await self._ask(self._read))[0] & 1)
 
 
+@dataclass(slots=True)
+class Way:
+    """A route and what was told by it: one that hangs or refuses holds no other back."""
+
+    route: Route
+    told: bool = False
+    failures: int = 0  # in a row
+    next: float = 0.0  # tick before which nothing is told again
+
+
 class Alone:
     """Acts on the decision."""
 
     def __init__(
-        self, facts: Callable[[], Facts], coil: Coil, route: Route | None, clock: Clock
+        self, facts: Callable[[], Facts], coil: Coil, routes: Sequence[Route], clock: Clock
     ) -> None:
         """Prepare.
 
         Args:
             facts: What is so now.
             coil: The local output.
-            route: The second way to tell somebody.
+            routes: The other ways to tell somebody.
             clock: The clock.
         """
-        self._facts, self._coil, self._route, self._clock = facts, coil, route, clock
+        self._facts, self._coil, self._clock = facts, coil, clock
+        self.ways = [Way(route) for route in routes]
         self.now = False  # as last decided
-        self._told = False
-        self._next = 0.0  # tick before which nothing is told again
 
     async def run_output(self, every_s: float = LOOK_S) -> None:
         """Decide and keep the output as decided, until cancelled."""
@@ -120,10 +130,10 @@ class Alone:
             await self._coil.switch(on=self.now)
             await asyncio.sleep(every_s)
 
-    async def run_route(self, every_s: float = LOOK_S) -> None:
-        """Tell the second way, until cancelled."""
-        while self._route is not None:
-            await self.tell(self._route)
+    async def run_way(self, way: Way, every_s: float = LOOK_S) -> None:
+        """Tell one of the other ways, until cancelled."""
+        while True:
+            await self.tell(way)
             await asyncio.sleep(every_s)
 
     def decide(self) -> None:
@@ -136,14 +146,16 @@ class Alone:
                 extra={"events": facts.events, "open_s": facts.open_s},
             )
 
-    async def tell(self, route: Route) -> None:
+    async def tell(self, way: Way) -> None:
         """Say what was not said yet; again later when it did not arrive."""
         alone = self.now
-        if alone == self._told or self._clock.tick() < self._next:
+        if alone == way.told or self._clock.tick() < way.next:
             return
         events = self._facts().events
-        if await asyncio.to_thread(route.tell, alone=alone, events=events):
-            self._told = alone
+        if await asyncio.to_thread(way.route.tell, alone=alone, events=events):
+            way.told, way.failures = alone, 0
         else:
-            self._next = self._clock.tick() + AGAIN_S
+            rest = min(AGAIN_S * 2.0**way.failures, LONGEST_AGAIN_S)
+            way.failures = min(way.failures + 1, 10)
+            way.next = self._clock.tick() + rest
             log.warning("second route: not delivered", extra={"alone": alone})

@@ -7,7 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from edge.deadband import Deadband
-from edge.decode import Decoder
+from edge.decode import decoder_of
 from edge.factors import Board, Factors
 from edge.judge import Judge
 from edge.lanes import Kind, Watched
@@ -50,7 +50,7 @@ class Reports:
         out: Out,
         *,
         synchronised: bool,
-        least: Quality = Quality.GOOD,
+        least: Quality | Marks = Quality.GOOD,
     ) -> None:
         """Report values.
 
@@ -59,11 +59,11 @@ class Reports:
             values: (points,) as decoded.
             out: Where to.
             synchronised: Whether the clock is.
-            least: No value is trusted more than this.
+            least: No value is trusted more than this; one for all, or (points,).
         """
         quality = self._judge(values, synchronised=synchronised)
-        if least:
-            quality = np.maximum(quality, np.uint8(least))
+        if least is not Quality.GOOD:
+            quality = np.maximum(quality, np.asarray(least, np.uint8))
         self._told(at, values, quality, out)
 
     def failed(self, at: int, quality: Quality, out: Out) -> None:
@@ -90,7 +90,7 @@ class Channel(Reports):
         points: Sequence[Point],
         aliases: Sequence[int],
         modbus: Modbus,
-        ct: float,
+        ratios: Sequence[float],
         new_id: Callable[[int, Kind], str],
         *,
         board: Board | None = None,
@@ -102,17 +102,19 @@ class Channel(Reports):
             points: All points of the unit; the block's positions refer to them.
             aliases: Their aliases.
             modbus: Of the unit's profile.
-            ct: The unit's CT ratio.
+            ratios: Of the transformers, for each of `points`.
             new_id: Names events.
             board: What the unit's points are scaled by, shared by its blocks.
         """
         held = [points[position] for position in block.points]
         super().__init__(held, [aliases[position] for position in block.points], new_id)
         self.block = block
-        self._decode = Decoder(block, points, modbus, [ct] * len(points))
+        self._decode = decoder_of(block, points, modbus, ratios)
         self._factors = Factors(block, points, board or Board(points))
 
-    def answered(self, at: int, data: bytes, out: Out, *, synchronised: bool) -> None:
+    def answered(
+        self, at: int, data: bytes, out: Out, *, synchronised: bool, late: bool = False
+    ) -> None:
         """Report what an answer says.
 
         Args:
@@ -120,11 +122,14 @@ class Channel(Reports):
             data: `block.size` bytes.
             out: Where to.
             synchronised: Whether the clock is.
+            late: Whether its rate is behind on its bus.
         """
         values = self._decode(data)
+        least: Quality | Marks = Quality.LATE if late else Quality.GOOD
         if not self._factors.idle:
-            self._factors(values)
-        self.valued(at, values, out, synchronised=synchronised)
+            aged = self._factors(values, at)
+            least = least if aged is None else np.maximum(aged, np.uint8(least))
+        self.valued(at, values, out, synchronised=synchronised, least=least)
 
     @override
     def failed(self, at: int, quality: Quality, out: Out) -> None:

@@ -7,6 +7,7 @@ of an hour, because that is where energy is settled.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -27,17 +28,18 @@ class Deadband:
 
     def __init__(self, points: Sequence[Point]) -> None:
         """Take the deadbands of the points, in the order their values will come."""
-        self._least = np.array([max(point.deadband, _ANY_CHANGE) for point in points])
-        self._bands = self._least.copy()
-        shares = np.array([point.deadband_percent / 100 for point in points])
+        self._least = _shared(tuple(max(point.deadband, _ANY_CHANGE) for point in points))
+        self._bands = self._least
+        shares = _shared(tuple(point.deadband_percent / 100 for point in points))
         self._shares = shares if bool(shares.any()) else None
-        self._is_counter = np.array([point.kind == "counter" for point in points])
+        counters = _shared(tuple(float(point.kind == "counter") for point in points))
+        self._is_counter: Flags = counters > 0
         self.value: Floats = np.full(len(points), np.nan)  # as last reported
         self.quality: Marks = np.zeros(len(points), np.uint8)
         self._at: Times = np.full(len(points), -HEARTBEAT_MS, np.int64)
         self._due = -(1 << 62)  # before this instant no heartbeat is due
         self._newest = -(1 << 62)
-        self._marked = False  # some quality last reported was not good
+        self._marked = False  # some quality last reported was not 0
 
     def __call__(self, at: int, values: Floats, quality: Marks) -> Positions:
         """Return the positions to report, and remember them as reported.
@@ -74,3 +76,11 @@ class Deadband:
     def _next_due(self, at: int) -> int:
         heartbeat = int(self._at.min()) + HEARTBEAT_MS
         return min(heartbeat, (at // QUARTER_MS + 1) * QUARTER_MS)
+
+
+@lru_cache(maxsize=4096)
+def _shared(numbers: tuple[float, ...]) -> Floats:
+    """Return an array that units of a kind have in common; see edge/judge.py."""
+    found = np.array(numbers, np.float64)
+    found.flags.writeable = False
+    return found

@@ -13,7 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -27,26 +29,18 @@ _FORMATS: Final[dict[TypeWord, str]] = {
 }  # fmt: skip
 _DTYPES: Final = {word: np.dtype(code).newbyteorder(">") for word, code in _FORMATS.items()}
 _BCD_BYTES: Final[dict[TypeWord, int]] = {"bcd16": 2, "bcd32": 4, "bcd48": 6}
+_ROUNDED: Final[dict[TypeWord, type[np.floating[Any]]]] = {
+    "float16": np.float16, "float32": np.float32,
+}  # fmt: skip
 _HIGHEST_DIGIT: Final = 9
 _CENTURY: Final = 2000  # of a calendar's two digits
 _BEFORE_1970: Final = (_CENTURY - 1970) * 12  # months
 
 
-def ratio(ct: str) -> float:
-    """Return what a secondary-side value is multiplied by: "200/5" is 40; "" is 1.
-
-    Raises ValueError: it is not of the form "primary/secondary".
-    """
-    if not ct:
-        return 1.0
-    primary, secondary = ct.split("/")
-    return float(primary) / float(secondary)
-
-
-def scale_of(point: Point, ct: float) -> float:
-    """Return value per raw unit of a point on a unit with this CT ratio."""
+def scale_of(point: Point, ratio: float) -> float:
+    """Return value per raw unit of a point behind transformers of this ratio."""
     scale = point.scale / 2.0**point.fraction_bits
-    return scale * ct if point.through else scale
+    return scale * ratio if point.through else scale
 
 
 def factor(point: Point, found: Mapping[str, float]) -> float:
@@ -75,14 +69,14 @@ def ordered(data: bytes, point: Point, modbus: Modbus) -> bytes:
     return b"".join(words)
 
 
-def decode(point: Point, data: bytes, modbus: Modbus, ct: float = 1.0) -> float:
+def decode(point: Point, data: bytes, modbus: Modbus, ratio: float = 1.0) -> float:
     """Return the value of one point; NaN: the device says it has none, or it is no number.
 
     Args:
         point: What to read it as.
         data: Its registers as on the wire, two bytes each.
         modbus: The profile's orders, where the point has none of its own.
-        ct: Ratio of the unit's current transformer.
+        ratio: Of the transformers the point is measured through, `layout.transformed`.
     """
     octets = ordered(data, point, modbus)
     if point.time == "calendar":
@@ -95,9 +89,16 @@ def decode(point: Point, data: bytes, modbus: Modbus, ct: float = 1.0) -> float:
             raw = int(raw) >> field[0] & field[1]
         elif point.type == "bool":
             raw = int(raw != 0)
-    if float(raw) in point.not_available:
+    if float(raw) in _codes(point):
         return float("nan")
-    return float(raw) * scale_of(point, ct) + point.offset
+    return float(raw) * scale_of(point, ratio) + point.offset
+
+
+def _codes(point: Point) -> list[float]:
+    """Return what means "no value", as a register can hold it: 3.4028235e38 is no float32 yet."""
+    if point.type in _ROUNDED:
+        return [_ROUNDED[point.type](code).item() for code in point.not_available]
+    return point.not_available
 
 
 def _field(point: Point) -> tuple[int, int] | None:
@@ -145,14 +146,16 @@ class Decoder:
     """Decodes every answer to one block read."""
 
     def __init__(
-        self, block: Block, points: Sequence[Point], modbus: Modbus, cts: Sequence[float]
+        self, block: Block, points: Sequence[Point], modbus: Modbus, ratios: Sequence[float]
     ) -> None:
-        """Prepare; `points` and `cts` are those the block's positions refer to."""
+        """Prepare; `points` and `ratios` are those the block's positions refer to."""
         held = [points[position] for position in block.points]
         self._count, self._is_bits = len(held), block.function in BITS
         self._offsets = np.array([point.address - block.address for point in held], np.intp)
         self._groups = [] if self._is_bits else _grouped(block, held, modbus)
-        scales = np.array([scale_of(points[each], cts[each]) for each in block.points], np.float64)
+        scales = np.array(
+            [scale_of(points[each], ratios[each]) for each in block.points], np.float64
+        )
         self._scales = None if bool((scales == 1.0).all()) else scales
         shifts = np.array([point.offset for point in held])
         self._shifts = shifts if bool(shifts.any()) else None
@@ -180,6 +183,21 @@ class Decoder:
         for group in self._groups:
             values[group.put] = _values(group, octets)
         return values
+
+
+_decoders: WeakValueDictionary[bytes, Decoder] = WeakValueDictionary()
+
+
+def decoder_of(
+    block: Block, points: Sequence[Point], modbus: Modbus, ratios: Sequence[float]
+) -> Decoder:
+    """Return the decoder that blocks of a kind have in common; see edge/judge.py."""
+    held = [(points[each], ratios[each]) for each in block.points]
+    kind = msgspec.msgpack.encode((block.function, block.address, block.points, modbus, held))
+    found = _decoders.get(kind)
+    if found is None:
+        found = _decoders[kind] = Decoder(block, points, modbus, ratios)
+    return found
 
 
 def _grouped(block: Block, held: list[Point], modbus: Modbus) -> list[_Group]:
@@ -254,5 +272,5 @@ def _absent(held: list[Point]) -> Floats | None:
     if most == 0:
         return None
     return np.array(
-        [[*point.not_available, *[np.nan] * (most - len(point.not_available))] for point in held]
+        [[*_codes(point), *[np.nan] * (most - len(point.not_available))] for point in held]
     )

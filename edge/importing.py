@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from edge.collect import FINER
-from edge.decode import Decoder, ratio
+from edge.decode import Decoder
 from edge.journal import Journal
 from edge.judge import Judge
 from edge.plan import Block
@@ -22,7 +22,7 @@ from watchkeeper import site, wire
 from watchkeeper.batch import Batch
 from watchkeeper.profile import Modbus, Point
 from watchkeeper.settings import Settings
-from watchkeeper.site import Edge, Plant
+from watchkeeper.site import Edge, Plant, at_primary, transformed
 
 STEPS: Final = 96  # instants decoded at once
 Words: TypeAlias = Mapping[tuple[int, int], Sequence[int]]  # (function, first address) -> registers
@@ -75,11 +75,16 @@ class _Run:
     """Consecutive registers of a unit, over several instants at once."""
 
     def __init__(
-        self, points: Sequence[Point], aliases: Sequence[int], width: int, modbus: Modbus, ct: float
+        self,
+        points: Sequence[Point],
+        aliases: Sequence[int],
+        width: int,
+        modbus: Modbus,
+        ratios: Sequence[float],
     ) -> None:
         """Take points whose addresses count from the first register of the run."""
         self._points, self._aliases, self._width = points, np.array(aliases, np.uint32), width
-        self._modbus, self._ct = modbus, ct
+        self._modbus, self._ratios = modbus, ratios
         self._made: dict[int, tuple[Decoder, Judge]] = {}  # by how many instants
 
     def __call__(self, at: Sequence[int], words: Sequence[Sequence[int]]) -> Batch:
@@ -102,7 +107,7 @@ class _Run:
             for point in self._points
         ]
         block = Block("slow", 3, 0, count * self._width, tuple(range(len(points))))
-        made = (Decoder(block, points, self._modbus, [self._ct] * len(points)), Judge(points))
+        made = (Decoder(block, points, self._modbus, list(self._ratios) * count), Judge(points))
         self._made[count] = made
         return made
 
@@ -154,7 +159,10 @@ class Importer:
             return None
         profile, (function, first) = self._plant.profiles[unit.profile], start
         held = [
-            (msgspec.structs.replace(point, address=point.address - first), number)
+            (
+                msgspec.structs.replace(at_primary(point, unit), address=point.address - first),
+                number,
+            )
             for number, point in enumerate(profile.points, self._first[unit_id])
             if is_wanted(point)
             and (point.function or profile.modbus.function) == function
@@ -164,4 +172,6 @@ class Importer:
         if not held:
             return None
         points, aliases = zip(*held, strict=True)
-        return _Run(points, aliases, width, profile.modbus, ratio(unit.ct))
+        return _Run(
+            points, aliases, width, profile.modbus, [transformed(each, unit) for each in points]
+        )

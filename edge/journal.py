@@ -23,7 +23,7 @@ from edge.rows import GAP, WAIT, Row, Span, corrected, gap_row, span_of
 ROWS_A_STATEMENT: Final = 500
 SHED_ROWS: Final = 100  # rows given up at a time when there is no room
 EXPIRED_ROWS: Final = 5_000  # acknowledged rows deleted at a time when their day is over
-RESERVE_BYTES: Final = 2 << 20  # of events: in the file, and as much in its log
+RESERVE_BYTES: Final = 2 << 20  # of events: in the file, and as much in its log; least of data
 KEEP_FREE_BYTES: Final = 16 << 20  # of the disk: here telemetry stops growing
 _NO_LIMIT: Final = 0xFFFF_FFFE  # of pages, SQLite's own
 _ROW: Final = "select q, h, mode, time, blob from row"
@@ -330,7 +330,8 @@ class Journal:
         least = min(KEEP_FREE_BYTES, total // 4)
         if not self._capped and free < least:
             self._capped = True
-            self._pragma(f"max_page_count = {self._pragma('page_count')}")
+            floor = part_of_disk(self.path.parent, RESERVE_BYTES) // PAGE  # for what is being read
+            self._pragma(f"max_page_count = {max(self._pragma('page_count'), floor)}")
         elif self._capped and free > least + least // 4:
             self._capped = False
             self._pragma(f"max_page_count = {_NO_LIMIT}")

@@ -1,6 +1,8 @@
 """How far each value can be trusted: the one place that sets a quality for a value. Pure."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
@@ -10,20 +12,19 @@ from watchkeeper.quality import FIRST_BAD, Quality
 
 _LARGEST = np.finfo(np.float64).max  # so that infinity is outside of everything
 
+_Range: TypeAlias = tuple[float, float] | None
+
 
 class Judge:
     """The ranges of a block's points."""
 
     def __init__(self, points: Sequence[Point]) -> None:
         """Take the ranges of the points, in the order their values will come."""
-        possible = [point.possible or (-_LARGEST, _LARGEST) for point in points]
-        usual = [point.usual or limits for point, limits in zip(points, possible, strict=True)]
-        self._possible = np.array(possible).T
-        self._low, self._high = np.array(
-            [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(usual, possible, strict=True)]
-        ).T
-        self._good = np.zeros(len(points), np.uint8)
-        self._untimed = np.full(len(points), Quality.CLOCK_UNSYNCHRONISED, np.uint8)
+        self._possible, (self._low, self._high) = _limits(
+            tuple((point.possible, point.usual) for point in points)
+        )
+        self._good = _all(Quality.GOOD, len(points))
+        self._untimed = _all(Quality.CLOCK_UNSYNCHRONISED, len(points))
 
     def __call__(self, values: Floats, *, synchronised: bool = True) -> Marks:
         """Return the qualities; values that get a bad one become NaN in place.
@@ -42,3 +43,26 @@ class Judge:
         quality[~np.isfinite(values)] = Quality.NOT_AVAILABLE
         values[quality >= FIRST_BAD] = np.nan
         return quality
+
+
+# Units of a kind share what is not their own: with 1,600 of them it no longer fits the processor's
+# cache, and each answer would wait for memory.
+@lru_cache(maxsize=4096)
+def _limits(ranges: tuple[tuple[_Range, _Range], ...]) -> tuple[Floats, Floats]:
+    """Return what is possible and what is also usual, both as (2, points): lowest and highest."""
+    possible = [limits or (-_LARGEST, _LARGEST) for limits, _ in ranges]
+    both = [
+        (max(low, (usual or (low, high))[0]), min(high, (usual or (low, high))[1]))
+        for (low, high), (_, usual) in zip(possible, ranges, strict=True)
+    ]
+    found = [np.ascontiguousarray(np.array(limits).T) for limits in (possible, both)]
+    for each in found:
+        each.flags.writeable = False
+    return found[0], found[1]
+
+
+@lru_cache(maxsize=4096)
+def _all(quality: Quality, count: int) -> Marks:
+    marks = np.full(count, quality, np.uint8)
+    marks.flags.writeable = False
+    return marks

@@ -44,6 +44,7 @@ class Keeper:
         self._stirred = asyncio.Event()
         self._urgent = False
         self._gone: list[Range] = []
+        self._flushing: asyncio.Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, journal.path.stem)
 
     def stir(self) -> None:
@@ -77,8 +78,11 @@ class Keeper:
                     await self._linger()
                 elif self._period_s:
                     await asyncio.sleep(self._period_s)
-                await self._flush(take, committed)
+                self._flushing = asyncio.ensure_future(self._flush(take, committed))
+                await asyncio.shield(self._flushing)  # what it has taken is nowhere else
         finally:
+            if self._flushing is not None and not self._flushing.done():
+                await self._flushing
             await asyncio.shield(self._flush(take, committed))
 
     async def care(self) -> None:

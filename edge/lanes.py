@@ -8,7 +8,7 @@ import numpy as np
 from watchkeeper.batch import Flags, Floats, Marks
 from watchkeeper.ids import uuid7
 from watchkeeper.profile import Point
-from watchkeeper.quality import FIRST_BAD
+from watchkeeper.quality import FIRST_BAD, FIRST_UNCERTAIN
 from watchkeeper.wire import Event, PointClass
 
 Lane: TypeAlias = Literal["event", "data"]
@@ -72,7 +72,9 @@ class Watched:
         there = self.positions
         bad, was = quality[there] >= FIRST_BAD, self.quality[there] >= FIRST_BAD
         differs = (values[there] != self.value[there]) & ~(bad & was)
-        changed: Flags = differs | (quality[there] != self.quality[there])
+        # One good code for another is no change: a bus that is behind must not get events to tell.
+        trust, had = (np.where(each < FIRST_UNCERTAIN, 0, each) for each in (quality, self.quality))
+        changed: Flags = differs | (trust[there] != had[there])
         return changed
 
     def _event(

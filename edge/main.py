@@ -13,30 +13,42 @@ import uvloop
 
 from adapters import log as logs
 from adapters import machine, secret
-from adapters.channels.edge_notice import EdgeNotice
+from adapters.channels.edge_mail import EdgeMail
+from adapters.channels.edge_notice import ANSWER_S, EdgeNotice
+from adapters.channels.mail import Mail
 from adapters.mqtt import Mqtt, Will, connection
 from adapters.system_clock import SystemClock
 from edge import health
 from edge.agent import Agent, Means
+from edge.alone import Route
 from edge.plan import PERIODS_S
 from edge.publish import Self
 from watchkeeper import site, texts, wire
 from watchkeeper.bus import Bus
 from watchkeeper.clock import unix_ms
+from watchkeeper.errors import ConfigError
 from watchkeeper.settings import Settings
 from watchkeeper.wire import State
 
 log = logging.getLogger(__name__)
 
 
-def run(settings: Settings, edge: str) -> int:
+def run(settings: Settings, edge: str, *, strict: bool = False) -> int:
     """Run the edge until SIGTERM or SIGINT; return 0.
 
-    Raises ConfigError: the site file, a profile, or the edge's name does not make sense.
+    Args:
+        settings: Site, catalog, broker and data folder.
+        edge: Which edge of the site.
+        strict: Refuse to start where a device would be left out.
+
+    Raises ConfigError: the site file or the edge's name does not make sense.
     """
     logs.start()
-    plant = site.load(settings.site_file(), settings.catalog_folder() / "profiles")
+    profiles = settings.catalog_folder() / "profiles"
+    plant = site.load(settings.site_file(), profiles, strict=strict)
     described = plant.edge(edge)
+    for each in plant.left_out_of(described):
+        log.error("device left out", extra=each.facts)
     points = site.born(plant.points(described))
     me = Self(
         plant.site.site.id,
@@ -55,19 +67,32 @@ def run(settings: Settings, edge: str) -> int:
         PERIODS_S,
         machine.clock_synchronised,
         lambda: (machine.cpu_s(), machine.memory_bytes()),
-        _route(settings, described),
+        _routes(settings, described),
     )
     uvloop.run(_main(settings, lambda buses: Agent(plant, described, me, means, buses), me, means))
     return 0
 
 
-def _route(settings: Settings, edge: site.Edge) -> EdgeNotice | None:
-    """Return the second way to tell somebody, where the site file names one."""
-    if edge.alone is None or not edge.alone.webhook:
-        return None
+def _routes(settings: Settings, edge: site.Edge) -> list[Route]:
+    """Return the other ways to tell somebody that the site file names.
+
+    Raises ConfigError: there are addresses and no relay.
+    """
+    named, clock, routes = edge.alone, SystemClock(), list[Route]()
+    if named is None or not (named.webhook or named.mail):
+        return routes
     words = texts.load(settings.catalog_folder() / "i18n")
-    signing = secret.key(settings.data / "secrets", "webhook")
-    return EdgeNotice(edge.alone.webhook, signing, SystemClock(), words, edge.id)
+    if named.webhook:
+        signing = secret.key(settings.data / "secrets", "webhook")
+        routes.append(EdgeNotice(named.webhook, signing, clock, words, edge.id))
+    if named.mail and not settings.smtp.host:
+        raise ConfigError(
+            where=str(settings.site_file()),
+            what=f"alone.mail: edge `{edge.id}` has no relay to send mail by",
+            fix="set `smtp.host` in the configuration of this edge, or remove the addresses",
+        )
+    mail = Mail(settings.smtp, clock, answer_s=ANSWER_S)
+    return [*routes, *(EdgeMail(mail, each, clock, words, edge.id) for each in named.mail)]
 
 
 def config_hash(site_file: Path) -> str:

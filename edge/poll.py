@@ -15,17 +15,16 @@ from typing import Final
 
 from edge import plan
 from edge.channel import Channel, Out
-from edge.decode import ratio
-from edge.drivers.modbus import Line, LineDown, NoAnswer, Refused, Request, request
+from edge.drivers.modbus import Broken, Line, LineDown, NoAnswer, Refused, Request, request
 from edge.factors import Board
 from edge.lanes import Kind
 from edge.learned import LONGEST_AGAIN_S, Learned
-from edge.pace import Pace
+from edge.pace import Paces
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.ids import UnitId
 from watchkeeper.profile import Point, Profile, Rate
 from watchkeeper.quality import Quality
-from watchkeeper.site import Unit
+from watchkeeper.site import Unit, at_primary, transformed
 
 # Points are NO_ANSWER after two misses in a row and two seconds: a lost packet or a device that
 # hangs up and comes back is no fault.
@@ -34,6 +33,7 @@ SILENT_S: Final = 2.0
 FIRST_REST_S: Final = 1.0
 LONGEST_REST_S: Final = 300.0
 LONGEST_LIFE_SAFETY_REST_S: Final = 10.0
+LINE_GROWS: Final = 1.25  # slowly: a line that was down for seconds is back within seconds
 # How much later than it should be a block may get before it overtakes those of a faster rate.
 _LEAD_S: Final[dict[Rate, float]] = {"life_safety": 10.0, "normal": 5.0, "slow": 0.0}
 
@@ -51,6 +51,9 @@ class PolledUnit:
     seen: float  # tick of the last good answer
     longest_rest_s: float
     misses: int = 0  # in a row
+    missed_at: float = 0.0  # tick of the last one
+    rests: int = 0  # in a row, that others of its bus had a use for
+    again: bool = False  # asked again at once, since its last good answer
     silent: bool = False  # its points are NO_ANSWER
     resume: float = 0.0  # tick before which it is not asked
     channels: list[Channel] = field(default_factory=list)
@@ -65,11 +68,18 @@ class PolledUnit:
         self.misses += 1
         return self.misses >= SILENT and tick - self.seen >= SILENT_S
 
-    def rest(self, tick: float) -> None:
-        """Leave it alone, longer with each miss."""
-        self.resume = tick + min(
-            FIRST_REST_S * 2.0 ** min(self.misses - 1, 10), self.longest_rest_s
-        )
+    def rest(self, tick: float, *, others: bool = True) -> None:
+        """Leave it alone, from the third time on longer and longer.
+
+        Args:
+            tick: When it missed.
+            others: Whether another unit has answered since it missed last. While none does, the
+                whole bus is away, and there is nobody a longer rest would help.
+        """
+        self.missed_at = tick
+        self.rests += others
+        grown = FIRST_REST_S * 2.0 ** min(max(self.rests - SILENT, 0), 10)
+        self.resume = tick + min(grown, self.longest_rest_s)
 
 
 @dataclass(slots=True, eq=False)
@@ -82,6 +92,8 @@ class _Job:
     period_s: float
     due: float
     refused: bool = False  # the device does not have it, as far as is known
+    seen: float = 0.0  # tick of its last answer
+    misses: int = 0  # in a row, of this block alone
 
 
 class Poller:
@@ -117,8 +129,10 @@ class Poller:
         self.units: list[PolledUnit] = []
         self.beat = clock.tick()  # tick of the last step: the loop is alive
         self.reads = 0
-        self.pace = Pace(clock.tick())
+        self.paces = Paces(periods_s, clock.tick())
+        self._back = clock.tick()  # tick when the line was tried again last
         self._learned = learned or Learned()
+        self._good_at = 0.0  # tick of the bus's last good answer
         self._line_rest_s = FIRST_REST_S
         self._line_said = ""
         self._waiting: list[tuple[float, int, _Job]] = []  # by when due
@@ -132,7 +146,7 @@ class Poller:
         polled = PolledUnit(
             unit,
             profile,
-            profile.points,
+            [at_primary(point, unit) for point in profile.points],
             aliases,
             self._clock.tick(),
             LONGEST_LIFE_SAFETY_REST_S if safety else LONGEST_REST_S,
@@ -222,13 +236,15 @@ class Poller:
             unit.points,
             unit.aliases,
             unit.profile.modbus,
-            ratio(unit.unit.ct),
+            [transformed(point, unit.unit) for point in unit.points],
             self._new_id,
             board=unit.board,
         )
         unit.channels.append(channel)
         asked = request(unit.unit.unit, block, unit.profile.modbus.timeout_s)
-        self._wait(_Job(unit, channel, asked, self._periods_s[block.rate], due, refused))
+        job = _Job(unit, channel, asked, self._periods_s[block.rate], due, refused)
+        job.seen = self._clock.tick()
+        self._wait(job)
 
     def _wait(self, job: _Job) -> None:
         if job.period_s != float("inf"):
@@ -258,7 +274,11 @@ class Poller:
         except Refused as refused:
             self._refused(job, refused.code)
         except NoAnswer as why:
+            if isinstance(why, Broken) and not unit.again:
+                unit.again, job.due = True, self._clock.tick()
+                return  # a lost connection is no dead unit, and has cost nobody any time
             self._missed(unit, str(why))
+            self._block_missed(job)
             job.due = unit.resume
         except LineDown as why:
             await self._line_down(str(why))
@@ -269,21 +289,29 @@ class Poller:
     def _answered(self, job: _Job, data: bytes) -> None:
         unit, now = job.unit, self._clock.tick()
         self.reads += 1
-        if self.pace.read(now, job.due, job.period_s):
-            self._paced()
+        rate = job.channel.block.rate
+        pace = self.paces.of[rate]
+        if pace.read(now, max(job.due, self._back), job.period_s):
+            self._paced(rate)
         if job.refused:
             job.refused = False
             self._learned.answered(unit.unit.id, job.channel.block)
         job.due = max(job.due + job.period_s, now)
+        job.seen, job.misses = now, 0
         self._good(unit, now)
         job.channel.answered(
-            unix_ms(self._clock.now()), data, self._out, synchronised=self._synchronised()
+            unix_ms(self._clock.now()),
+            data,
+            self._out,
+            synchronised=self._synchronised(),
+            late=pace.is_behind,
         )
 
-    def _paced(self) -> None:
-        said = {"bus": self.name, "late": round(self.pace.share, 3)}
-        if self.pace.is_behind:
-            log.warning("bus cannot keep its rates: see `watchkeeper plan`", extra=said)
+    def _paced(self, rate: Rate) -> None:
+        pace = self.paces.of[rate]
+        said = {"bus": self.name, "rate": rate, "late": round(pace.share, 3)}
+        if pace.is_behind:
+            log.warning("bus cannot keep its rates: see `watchkeeper edge plan`", extra=said)
         else:
             log.info("bus keeps its rates again", extra=said)
 
@@ -294,14 +322,25 @@ class Poller:
         if self._line_said:
             log.info("bus is back", extra={"bus": self._line_said})
             self._line_said = ""
-        unit.misses, unit.seen, self._line_rest_s = 0, now, FIRST_REST_S
+        unit.misses, unit.rests, unit.again = 0, 0, False
+        unit.seen, self._good_at, self._line_rest_s = now, now, FIRST_REST_S
 
     def _missed(self, unit: PolledUnit, why: str) -> None:
         now = self._clock.tick()
         silent = unit.missed(now)
-        unit.rest(now)
+        unit.rest(now, others=self._good_at > unit.missed_at)
         if silent:
             self._silent(unit, why)
+
+    def _block_missed(self, job: _Job) -> None:
+        """Say so when one block never answers and the others of its unit do: it has no value."""
+        job.misses += 1
+        if (
+            not job.unit.silent
+            and job.misses >= SILENT
+            and self._clock.tick() - job.seen >= SILENT_S
+        ):
+            self._fail([job.channel], Quality.NO_ANSWER)
 
     def _silent(self, unit: PolledUnit, why: str) -> None:
         if not unit.silent:
@@ -320,11 +359,12 @@ class Poller:
             log.warning("bus does not answer", extra={"bus": where})
             self._line_said = where
         rest = self._line_rest_s * (0.5 + self._chance() / 2)
-        self._line_rest_s = min(2 * self._line_rest_s, LONGEST_LIFE_SAFETY_REST_S)
+        self._line_rest_s = min(LINE_GROWS * self._line_rest_s, LONGEST_LIFE_SAFETY_REST_S)
         end = self._clock.tick() + rest
         while (left := end - self._clock.tick()) > 0:
             self.beat = self._clock.tick()
             await asyncio.sleep(min(left, 1.0))
+        self._back = self._clock.tick()
 
     def _refused(self, job: _Job, code: int) -> None:
         """Find the registers the device does not have by halving; ask for those rarely."""

@@ -57,6 +57,7 @@ class Telling:
     ages: Callable[[], dict[str, float]]  # unit -> seconds
     alive: Callable[[], bool]  # whether every poll loop turns
     synchronised: Callable[[], bool]
+    obey: Callable[[wire.Command], None]  # does what the platform says, soon
 
 
 class Publisher:
@@ -94,6 +95,7 @@ class Publisher:
             ("ack", self._on_ack),
             ("birth", self._on_ask_birth),
             ("replay", self._on_replay),
+            ("cmd", self._on_command),
         ):
             self._bus.subscribe(self._me.down(lane), receive)
         for program in ("server", "gateway"):
@@ -211,6 +213,14 @@ class Publisher:
         log.info("asked to send again", extra={"since": asked.since})
         self._events.replay(asked.since)
         self._data.replay(asked.since)
+
+    def _on_command(self, _topic: str, payload: bytes) -> None:
+        try:
+            command = wire.decode_command(payload)
+        except msgspec.DecodeError as error:
+            log.warning("a command cannot be read", extra={"why": str(error)})
+            return
+        self._telling.obey(command)
 
     def _on_ask_birth(self, _topic: str, payload: bytes) -> None:
         try:

@@ -15,13 +15,13 @@ from gateway.loop import Loop
 from gateway.presence import Presence
 from gateway.rerun import Reruns
 from gateway.thinning import Housekeeping
-from watchkeeper import documents, ids
+from watchkeeper import ids
 from watchkeeper.bus import Bus
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.errors import ConfigError
 from watchkeeper.history import History
 from watchkeeper.settings import Settings
-from watchkeeper.site import SCHEMA, Site
+from watchkeeper.site import outline
 from watchkeeper.topics import all_up, rerun, shared
 
 STATE_S: Final = 10.0
@@ -41,7 +41,7 @@ def run(settings: Settings, name: str) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
-    site = documents.read(settings.site_file(), Site, SCHEMA).site.id
+    site = outline(settings.site_file()).site.id
     history = open_history(settings, site, clock, writable=True)
     try:
         presence = Presence(name, ids.uuid7(unix_ms(clock.now()), secrets.randbits(74)), clock)

@@ -24,15 +24,15 @@ def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
     """Check the files; return 0 when all are right, 2 when one is not."""
     catalog = settings.catalog_folder()
     files = options.files or sorted(catalog.rglob("*.yaml"))
-    mistakes = [str(error) for path in files if (error := mistake(path, catalog)) is not None]
-    for line in mistakes:
+    wrong = [error for path in files if (error := mistake(path, catalog)) is not None]
+    for line in dict.fromkeys(line for error in wrong for line in error.lines):
         print(line, file=sys.stderr)
-    print(f"{len(files)} files checked, {len(mistakes)} with a mistake")
-    return 2 if mistakes else 0
+    print(f"{len(files)} files checked, {len(wrong)} with a mistake")
+    return 2 if wrong else 0
 
 
 def mistake(path: Path, catalog: Path) -> ConfigError | None:
-    """Return what is wrong with a catalog file, None when it is right."""
+    """Return all that is wrong with a catalog file, None when it is right."""
     try:
         schema = documents.schema_of(path)
         if schema not in LOADERS:
@@ -56,9 +56,11 @@ def _by(module: str, function: str) -> Callable[[Path, Path], Any]:
 
 LOADERS: Mapping[str, Callable[[Path, Path], Any]] = {
     "wk.site/1": lambda path, catalog: import_module("watchkeeper.site").load(
-        path, catalog / "profiles"
+        path, catalog / "profiles", strict=True
     ),
     "wk.profile/1": _by("watchkeeper.profile", "load"),
+    "wk.shapes/1": _by("simulators.shapes", "load"),
+    "wk.scenario/1": _by("simulators.scenarios.script", "load"),
     "wk.texts/1": _by("watchkeeper.texts", "load_file"),
     "wk.rules/1": _by("server.rules", "load_file"),
     "wk.plan/1": _by("server.plans", "load_file"),

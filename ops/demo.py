@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from adapters.system_clock import SystemClock
-from ops.observe import Building, Sink
+from ops.observe import Building, Missed, Sink
 from ops.programs import DidNotStart, Program, Supervisor, answers, check_free, listens
 from watchkeeper import site, texts
 from watchkeeper.settings import Ports, Settings
@@ -23,6 +23,7 @@ def arguments(parser: argparse.ArgumentParser, _: str) -> None:
     parser.add_argument("--reset", action="store_true", help="forget what earlier runs stored")
     parser.add_argument("--headless", action="store_true", help="no dashboard banner; for scripts")
     parser.add_argument("--story", action="store_true", help="play the story, then end")
+    parser.add_argument("--scenario", default="", help="play this one, and nothing else happens")
     parser.add_argument("--json", type=Path, help="write the story's rows to this file")
     parser.add_argument("--seed", type=int, default=1, help="the same seed, the same building")
     parser.add_argument("--language", choices=["zh", "en"], default="en", help="of what is printed")
@@ -38,7 +39,13 @@ def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
     say = texts.load(settings.catalog_folder() / "i18n")
     sink = Sink(clock) if options.story else None
     programs = Supervisor(
-        the_programs(settings, seed=options.seed, lively=not options.story, sink=sink), clock
+        the_programs(
+            settings,
+            seed=options.seed,
+            lively=not (options.story or options.scenario),
+            sink=sink,
+        ),
+        clock,
     )
     signal.signal(signal.SIGTERM, lambda *_: programs.finish())
     signal.signal(signal.SIGINT, lambda *_: programs.finish())
@@ -56,18 +63,7 @@ def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
             from ops.story.main import play  # noqa: PLC0415 - the story's needs are its own
 
             return play(settings, programs, sink, options.json)
-        address = settings.server.public_url
-        print(
-            say(
-                "demo.ready",
-                options.language,
-                address=address,
-                accounts=", ".join(ACCOUNTS),
-                password=PASSWORD,
-                logs=settings.data / "log",
-            ),
-            flush=True,
-        )
+        ready(settings, options, say)
         programs.watch()
     except DidNotStart as error:
         print(error)
@@ -78,6 +74,36 @@ def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
         if sink is not None:
             sink.close()
     return 0
+
+
+def ready(settings: Settings, options: argparse.Namespace, say: texts.Texts) -> None:
+    """Say where the product is, and what will happen."""
+    print(
+        say(
+            "demo.ready",
+            options.language,
+            address=settings.server.public_url,
+            accounts=", ".join(ACCOUNTS),
+            password=PASSWORD,
+            happens=begin(settings, options, say),
+            logs=settings.data / "log",
+        ),
+        flush=True,
+    )
+
+
+def begin(settings: Settings, options: argparse.Namespace, say: texts.Texts) -> str:
+    """Let the building play what was asked for; return what will happen, or why nothing does."""
+    if not options.scenario:
+        return say("demo.lively", options.language)
+    building = Building(settings.ports.simulators)
+    try:
+        name = building.play(options.scenario)["name"][options.language]
+    except Missed as error:
+        return str(error)
+    finally:
+        building.close()
+    return say("demo.playing", options.language, name=name)
 
 
 def placed(settings: Settings, port_base: int | None) -> Settings:

@@ -60,9 +60,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _site(settings: Settings) -> Finding:
     try:
-        plant = site.load(settings.site_file(), settings.catalog_folder() / "profiles")
+        profiles = settings.catalog_folder() / "profiles"
+        plant = site.load(settings.site_file(), profiles, strict=True)
     except ConfigError as error:
-        return Finding("site file", fine=False, fact=f"{error.where}: {error.what}", fix=error.fix)
+        if not error.others:
+            fact, fix = f"{error.where}: {error.what}", error.fix
+        else:
+            fact, fix = "\n     ".join(error.lines), "correct the lines named"
+        return Finding("site file", fine=False, fact=fact, fix=fix)
     fact = f"{settings.site_file()}: {len(plant.units())} units, {len(plant.points())} points"
     return Finding("site file", fine=True, fact=fact)
 
@@ -70,10 +75,11 @@ def _site(settings: Settings) -> Finding:
 def _catalog(settings: Settings) -> Finding:
     folder = settings.catalog_folder()
     files = sorted(folder.rglob("*.yaml"))
-    wrong = [str(error) for path in files if (error := catalog.mistake(path, folder))]
+    wrong = [error for path in files if (error := catalog.mistake(path, folder))]
     if wrong:
-        fix = "watchkeeper catalog check lists all; correct the lines named"
-        return Finding("catalog", fine=False, fact=wrong[0], fix=fix)
+        lines = dict.fromkeys(line for error in wrong for line in error.lines)
+        fix = "correct the lines named, then `watchkeeper catalog check`"
+        return Finding("catalog", fine=False, fact="\n     ".join(lines), fix=fix)
     return Finding("catalog", fine=bool(files), fact=f"{len(files)} files", fix="reinstall")
 
 

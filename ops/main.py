@@ -19,17 +19,18 @@ COMMANDS = {
     "demo": ("ops.demo", "start everything with a simulated building and show what happens"),
     "broker": ("ops.one", "run the embedded MQTT broker"),
     "edge": ("ops.one", "run one edge agent"),
+    "edge plan": ("ops.plan", "show what is read of each device and whether its bus keeps up"),
     "gateway": ("ops.one", "run the gateway between broker and history store"),
     "server": ("ops.one", "run alarms, dispatch, emergency, energy and the API"),
     "dashboard": ("ops.one", "run the operations view"),
     "simulate": ("ops.one", "run the simulated devices of a site"),
     "doctor": ("ops.doctor", "check configuration, ports, broker and store; say how to mend them"),
     "catalog": ("ops.catalog", "check catalog files: file:line: what (fix)"),
-    "plan": ("ops.plan", "show what is read of each device and whether its bus keeps up"),
     "probe": ("ops.probe", "read a device once by a profile and show what does not fit"),
     "scan": ("ops.probe", "find the units that answer on a bus"),
     "history": ("ops.history", "export readings to a CSV or Parquet file, without the server"),
     "account": ("ops.account", "add an account"),
+    "duty-check": ("ops.duty", "ask whether somebody is at the fire panel, and wait"),
     "bench": ("ops.bench.main", "measure a figure and hold it against its bar"),
 }
 
@@ -64,22 +65,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, (_, help_) in COMMANDS.items():
             print(f"  {name:10} {help_}")
         return 0 if words else 2
-    command = words[0]
+    named = 2 if " ".join(words[:2]) in COMMANDS else 1  # "edge plan" is a command of two words
+    command = " ".join(words[:named])
     if command not in COMMANDS:
         print(f"watchkeeper: no command `{command}` (use {', '.join(COMMANDS)})", file=sys.stderr)
         return 2
     try:
-        return _run(command, words[1:])
+        return _run(command, words[named:])
     except ModuleNotFoundError as error:
-        extra = EXTRAS.get(command, "all")
-        told = f"the package `{error.name}` is not installed (install watchkeeper[{extra}])"
+        extra = EXTRAS.get(words[0], "all")
+        told = [f"the package `{error.name}` is not installed (install watchkeeper[{extra}])"]
     except ConfigError as error:
-        told = str(error)
+        told = error.lines
     except WatchkeeperError as error:
-        told = f"{error.code} {error.facts}"
+        told = [f"{error.code} {error.facts}"]
     except KeyboardInterrupt:
         return 130
-    print(f"watchkeeper {command}: {told}", file=sys.stderr)
+    print("\n".join(f"watchkeeper {command}: {line}" for line in told), file=sys.stderr)
     return 2
 
 

@@ -140,6 +140,14 @@ class Building:
         found: Json = answer.json()
         return found
 
+    def play(self, scenario: str) -> Json:
+        """Play a scenario of the catalog, or a file; raises Missed with what is wrong with it."""
+        answer = self._client.post("/scenario", json={"play": scenario})
+        found: Json = answer.json()
+        if not answer.is_success:
+            raise Missed(f"scenario {scenario}: {found['error']}")
+        return found
+
     def link(self, mode: str, to: str = "", listen: int = 0) -> None:
         """Put a proxy into the edge's link to the broker, or change it: forward, cut, stall."""
         body = {"name": "edge-to-broker", "mode": mode, "to": to, "listen": listen}

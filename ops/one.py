@@ -28,6 +28,9 @@ def arguments(parser: argparse.ArgumentParser, command: str) -> None:
         parser.add_argument(
             "--edge", default="", help="which edge of the site; the first if none is named"
         )
+        parser.add_argument(
+            "--strict", action="store_true", help="refuse to start where a device has a mistake"
+        )
     if command == "gateway":
         parser.add_argument("--name", default="gateway-1", help="its name on the broker")
     if command == "server":
@@ -37,6 +40,9 @@ def arguments(parser: argparse.ArgumentParser, command: str) -> None:
     if command == "simulate":
         parser.add_argument("--seed", type=int, default=1, help="the same seed, the same building")
         parser.add_argument("--lively", action="store_true", help="events and technicians")
+        parser.add_argument(
+            "--scenario", default="", help="play this one from the start: a name, or a file"
+        )
         parser.add_argument(
             "--history", choices=["last-month"], help="import the past through the edge, then end"
         )
@@ -50,7 +56,8 @@ def run(settings: Settings, options: argparse.Namespace, command: str) -> int:
         case "edge":
             from edge import main as edge  # noqa: PLC0415 - only what this part needs
 
-            return edge.run(settings, options.edge or _only_edge(settings))
+            name = options.edge or _only_edge(settings)
+            return edge.run(settings, name, strict=options.strict)
         case "gateway":
             from gateway import main as gateway  # noqa: PLC0415
 
@@ -89,8 +96,7 @@ def _broker(settings: Settings, options: argparse.Namespace) -> int:
 
 def _only_edge(settings: Settings) -> str:
     """Return the first edge of the site, the only one of most."""
-    plant = site.load(settings.site_file(), settings.catalog_folder() / "profiles")
-    return plant.site.edges[0].id
+    return site.outline(settings.site_file()).edges[0].id
 
 
 def _simulate(settings: Settings, options: argparse.Namespace) -> int:
@@ -106,4 +112,5 @@ def _simulate(settings: Settings, options: argparse.Namespace) -> int:
         seed=options.seed,
         story_port=settings.ports.simulators,
         lively=options.lively,
+        scenario=options.scenario,
     )

@@ -1,7 +1,8 @@
-"""`watchkeeper plan`: what is read of each device, and whether its bus can keep up."""
+"""`watchkeeper edge plan`: what is read of each device, and whether its bus can keep up."""
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
 
 from edge import plan
 from edge.drivers.modbus import Where, line_of
@@ -16,17 +17,27 @@ _NEARLY = 0.8
 
 def arguments(parser: argparse.ArgumentParser, _: str) -> None:
     """Add the options of this command."""
+    parser.add_argument(
+        "where", nargs="?", type=Path, metavar="SITE", help="as --site: a file, or a name"
+    )
     parser.add_argument("--edge", default="", help="only this edge of the site")
 
 
 def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
-    """Print the plan; return 1 when a bus cannot keep its rates."""
+    """Print the plan; return 1 when a bus cannot keep its rates or a device is left out."""
+    if options.where is not None:
+        settings = settings.model_copy(update={"site": options.where})
     plant = site.load(settings.site_file(), settings.catalog_folder() / "profiles")
     edges = [plant.edge(options.edge)] if options.edge else plant.site.edges
     buses = [(edge, bus) for edge in edges for bus in edge.buses if _is_modbus(bus)]
     shares = [_bus(plant, edge, bus) for edge, bus in buses]
     print("bus ms: the bus is busy for so long to read the device once; over TCP an estimate")
-    return 0 if all(share <= _FULL for share in shares) else 1
+    left_out = [each for edge in edges for each in plant.left_out_of(edge)]
+    for each in left_out:
+        print(f"\nleft out: {each.id}")
+        for line in each.mistake.lines:
+            print(f"  {line}")
+    return 0 if all(share <= _FULL for share in shares) and not left_out else 1
 
 
 def _is_modbus(bus: Bus) -> bool:

@@ -23,7 +23,16 @@ from watchkeeper.errors import ConfigError
 from watchkeeper.profile import Point, Profile
 from watchkeeper.quality import Quality
 from watchkeeper.settings import Settings
-from watchkeeper.site import LAST_RTU_UNIT, ModbusRtu, ModbusRtuTcp, ModbusTcp
+from watchkeeper.site import (
+    LAST_RTU_UNIT,
+    ModbusRtu,
+    ModbusRtuTcp,
+    ModbusTcp,
+    Unit,
+    at_primary,
+    ratio,
+    transformed,
+)
 from watchkeeper.units import SYMBOLS
 
 _ADDRESS: Final = re.compile(r"(?P<host>[^:/]+|\[[0-9a-fA-F:]+\])(?::(?P<port>\d{1,5}))?")
@@ -44,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser, command: str) -> None:
         parser.add_argument("--profile", required=True, help="its id in the catalog, or a file")
         parser.add_argument("--unit", type=int, default=1, help="the device's number on the bus")
         parser.add_argument("--ct", default="", help='"200/5", as in the site file')
+        parser.add_argument("--pt", default="", help='"10000/100", likewise')
     else:
         parser.add_argument("--units", default=f"1-{LAST_RTU_UNIT}", help="which numbers to try")
         parser.add_argument("--timeout", type=float, default=0.3, help="seconds for each")
@@ -69,7 +79,9 @@ def _scanned(line: Line, options: argparse.Namespace) -> int:
 
 def _probed(line: Line, settings: Settings, options: argparse.Namespace) -> int:
     made = _profile(settings, options.profile)
-    rows = asyncio.run(probe(line, made, options.unit, _ratio(options.ct)))
+    unit = Unit("probed", made.id, unit=options.unit, ct=options.ct, pt=options.pt)
+    _check_ratios(unit)
+    rows = asyncio.run(probe(line, made, unit))
     for text in table(rows):
         print(text)
     return 0 if all(not row.misfit for row in rows) else 1
@@ -107,11 +119,12 @@ def _range(text: str) -> tuple[int, int]:
     return first, last
 
 
-def _ratio(text: str) -> float:
-    try:
-        return decode.ratio(text)
-    except (ValueError, ZeroDivisionError) as error:
-        raise ConfigError(where="--ct", what=f"`{text}`", fix='write it as "200/5"') from error
+def _check_ratios(unit: Unit) -> None:
+    for key, text in (("--ct", unit.ct), ("--pt", unit.pt)):
+        try:
+            ratio(text)
+        except ValueError as error:
+            raise ConfigError(where=key, what=f"`{text}`", fix='write it as "200/5"') from error
 
 
 def _profile(settings: Settings, name: str) -> Profile:
@@ -140,19 +153,19 @@ class Row:
         return "; ".join(self.misfits)
 
 
-async def probe(line: Line, profile: Profile, unit: int, ct: float = 1.0) -> list[Row]:
+async def probe(line: Line, profile: Profile, unit: Unit) -> list[Row]:
     """Read a device once; a row for each point of the profile, in its order.
 
     Raises LineDown: the bus cannot be reached.
     """
-    rows = [Row(point) for point in profile.points]
+    rows = [Row(at_primary(point, unit)) for point in profile.points]
     try:
         waiting = plan.blocks(profile.points, profile.modbus, texts=True)
         while waiting:
-            waiting = await _step(line, profile, unit, rows, waiting)
+            waiting = await _step(line, profile, unit.unit, rows, waiting)
     finally:
         line.close()
-    found = _numbers(rows, profile, ct)
+    found = _numbers(rows, profile, unit)
     for row in rows:
         if row.raw and row.point.type != "string":
             _judged(row, found)
@@ -186,10 +199,12 @@ async def _step(
     return rest
 
 
-def _numbers(rows: list[Row], profile: Profile, ct: float) -> dict[str, float]:
+def _numbers(rows: list[Row], profile: Profile, unit: Unit) -> dict[str, float]:
     """Return the values before they are scaled by other points, by id; NaN where there is none."""
     return {
-        row.point.id: decode.decode(row.point, row.raw, profile.modbus, ct)
+        row.point.id: decode.decode(
+            row.point, row.raw, profile.modbus, transformed(row.point, unit)
+        )
         if row.raw and row.point.type != "string"
         else math.nan
         for row in rows

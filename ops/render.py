@@ -5,10 +5,9 @@ import secrets
 from pathlib import Path
 
 from broker import mosquitto
-from watchkeeper import documents
 from watchkeeper.errors import ConfigError
 from watchkeeper.settings import Settings
-from watchkeeper.site import SCHEMA, Site
+from watchkeeper.site import outline
 
 SALT_BYTES = 12  # as mosquitto_passwd
 PASSWORD_BYTES = 24
@@ -31,7 +30,7 @@ def render(
 
     Raises ConfigError: the site file is wrong, or one of the places cannot be written.
     """
-    site = documents.read(settings.site_file(), Site, SCHEMA)
+    site = outline(settings.site_file())
     users = [mosquitto.SERVER, mosquitto.GATEWAY, *(edge.id for edge in site.edges)]
     proof = mosquitto.Tls(*(f"{mounted_at}/{name}.pem" for name in ("ca", "cert", "key")))
     texts = {

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import Depends, FastAPI
 
-from server import http, plans, rules, site_api, subjects, wiring
+from server import duty, http, plans, rules, site_api, subjects, wiring
 from server.acks import Acks
 from server.alarms import handlers as alarms
 from server.alarms import store as alarm_store
@@ -156,6 +156,7 @@ class Server:
         for router in (
             site_api.site_routes(parts, demo=self._outside.demo),
             history_routes(parts),
+            duty.duty_routes(parts, self.edges, self._outside.events),
             site_api.health_routes(self._outside.events, self.edges, parts.history),
             site_api.stream_routes(
                 self.hub, partial(subjects.snapshot, parts, self.do), subjects.own
@@ -171,6 +172,8 @@ class Server:
 def _parts(settings: Settings, outside: Outside) -> Parts:
     catalog = settings.catalog_folder()
     plant = site.load(settings.site_file(), catalog / "profiles")
+    for each in plant.left_out:
+        log.error("device left out", extra=each.facts)
     book = rules.load(catalog / "rules", plant)
     latest = _latest(plant, outside)
     states = alarm_store.states(outside.engines.read)

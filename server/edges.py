@@ -2,7 +2,8 @@
 
 An edge is lost 30 s after its last state, or at once by its will. A will counts only with the
 newest (boot, n): a broker may deliver an old one over a new session. While the broker itself is
-away nothing is known of any edge: that is one alarm, not one for each.
+away nothing is known of any edge: that is one alarm, not one for each. What an edge says is wrong
+with itself stands in troubles.py.
 """
 
 import logging
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 
 from server.latest import Latest
+from server.troubles import Troubles
 from watchkeeper import topics, wire
 from watchkeeper.bus import Bus
 from watchkeeper.clock import Clock, unix_ms
@@ -24,7 +26,7 @@ LOST_S = 30.0
 EDGE_LOST, BROKER_LOST = "edge-lost", "broker-lost"  # rules of the catalog
 BROKER = PointId("server/broker")
 
-Signal = Callable[[str, PointId, bool], None]  # rule, point, is it so
+Signal = Callable[[str, PointId, bool | None], None]  # rule, point, is it so; None: unknown
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,7 @@ class Edges:
         self._edges = {edge: _Edge(clock.tick()) for edge in latest.edge_slots}
         self._connected = clock.tick()  # when the broker answered last
         self._broker_lost: bool | None = None
+        self._troubles = Troubles()
         self._bus: Bus | None = None
         self._lock = Lock()
 
@@ -72,6 +75,8 @@ class Edges:
         if state.state == "online":
             self._latest.hear(source.edge, state.ages, unix_ms(self._clock.now()))
         self.look()
+        if state.state == "online":
+            self._hear_troubles(source.edge, state)
 
     def look(self) -> None:
         """Judge every edge, and the broker, by the time that has passed; once a second."""
@@ -90,6 +95,11 @@ class Edges:
                 judged = self._judged(edge, now)
                 if edge.lost != judged and (judged or edge.state != "unknown"):
                     self._tell(name, edge, lost=judged)
+
+    def is_there(self, edge: EdgeId) -> bool:
+        """Return whether an edge has said that it is there, and not been lost since."""
+        with self._lock:
+            return self._edges[edge].lost is False and self._broker_lost is False
 
     def show(self) -> dict[str, dict[str, Any]]:
         """Return {edge: {state, age_s}} for the health page."""
@@ -120,6 +130,17 @@ class Edges:
         log.log(WARNING if lost else INFO, "edge %s is %s", name, "lost" if lost else "there")
         self._latest.cut(name, lost=lost)
         self._signal(EDGE_LOST, PointId(f"{name}/state"), lost)
+        if lost:
+            self._forget_troubles(name)
+
+    def _hear_troubles(self, edge: EdgeId, state: wire.State) -> None:
+        with self._lock:
+            for said in self._troubles.hear(edge, state.boot, state.health, self._clock.tick()):
+                self._signal(*said)
+
+    def _forget_troubles(self, edge: EdgeId) -> None:
+        for said in self._troubles.lost(edge):
+            self._signal(*said)
 
     def _broker(self, *, lost: bool) -> None:
         """Say it when it changes; at first, only once it answered or was away for too long."""
@@ -127,3 +148,7 @@ class Edges:
             self._broker_lost = lost
             log.log(WARNING if lost else INFO, "the broker is %s", "lost" if lost else "there")
             self._signal(BROKER_LOST, BROKER, lost)
+            if lost:
+                with self._lock:
+                    for edge in self._edges:
+                        self._forget_troubles(edge)

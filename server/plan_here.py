@@ -49,11 +49,11 @@ class PlantNames:
     def __init__(self, plant: Plant) -> None:
         self._plant = plant
         self._names: dict[str, Text] = {}
-        for unit in plant.units():
+        for unit in [*plant.retired, *plant.units()]:
             if unit.name is not None:
                 self._names[unit.id] = unit.name
             self._names.update({zone.id: zone.name for zone in unit.zones})
-        for item in plant.points():
+        for item in [*plant.past_points(), *plant.points()]:
             unit_name, point = self.of(item.unit.id), item.point.name
             names = (f"{unit_name.zh} {point.zh}", f"{unit_name.en}: {point.en}")
             self._names[item.id] = Text(*names)

@@ -49,8 +49,8 @@ class Rulebook:
 
     def signal(self, rule: str, point: PointId) -> Watch:
         """Return the watch of something the server itself sees: edge-lost of "plant-b1/state"."""
-        unit = point.split("/")[0]
-        names = {"equipment": Text(unit, unit), "point": Text(point, point)}
+        unit, _, part = point.partition("/")
+        names = {"equipment": Text(unit, unit), "point": Text(part, part)}
         blank = {name: Text("", "") for name in ("place", "zone")}
         return Watch(
             f"{rule}|{point}", self.rules[rule], point, UnitId(unit), "", "", _SEEN, names | blank

@@ -1,6 +1,7 @@
 """HTTP face of the site: what stands where, health, and the stream."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from server.past import Past
 from server.stream import Hub, Own
 from watchkeeper.bus import Bus
 from watchkeeper.documents import Text
-from watchkeeper.site import Plant, SitePoint, Unit
+from watchkeeper.site import LeftOut, Plant, SitePoint, Unit
 from watchkeeper.units import SYMBOLS
 
 VERSION = "0.1.0"
@@ -31,7 +32,20 @@ def described(plant: Plant) -> dict[str, Any]:
         "places": plant.site.places,
         "units": [_unit(unit, plant) for unit in plant.units()],
         "points": [_point(item) for item in plant.points()],
+        "retired": {
+            "units": [_unit(unit, plant) for unit in plant.retired],
+            "points": [_point(item) for item in plant.past_points()],
+        },
+        "left_out": [_left_out(each) for each in plant.left_out],
     }
+
+
+def _left_out(device: LeftOut) -> dict[str, Any]:
+    mistakes = device.mistake.all
+    said = [
+        {"file": Path(e.file).name, "line": e.line, "what": e.what, "fix": e.fix} for e in mistakes
+    ]
+    return {"id": device.id, "edge": device.edge, "mistakes": said}
 
 
 def _unit(unit: Unit, plant: Plant) -> dict[str, Any]:
@@ -39,12 +53,15 @@ def _unit(unit: Unit, plant: Plant) -> dict[str, Any]:
         "id": unit.id,
         "name": unit.name or Text(unit.id, unit.id),
         "profile": unit.profile,
-        "equipment": plant.profiles[unit.profile].equipment,
+        "equipment": plant.profiles[unit.profile].equipment
+        if unit.profile in plant.profiles
+        else "",
         "place": unit.place,
         "part_of": unit.part_of,
         "feeds": unit.feeds,
         "rated_kw": unit.rated_kw,
         "zones": unit.zones,
+        "replaced_by": unit.replaced_by,
     }
 
 

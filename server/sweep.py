@@ -117,11 +117,11 @@ class Judge:
         """Let the writer decide the rule on this sample."""
         self._sure.do(partial(self._decide, watch, sample), Turn.LIFE_SAFETY)
 
-    def signal(self, rule: str, point: PointId, so: bool) -> None:  # noqa: FBT001 - a Signal
-        """Say that something is so, or no longer so; a site without the rule hears nothing."""
+    def signal(self, rule: str, point: PointId, so: bool | None) -> None:  # noqa: FBT001 - a Signal
+        """Say that something is so, no longer so, or unknown; without the rule nobody hears it."""
         if rule in self._rules.rules:
             watch = self._rules.signal(rule, point)
-            self.observe(watch, Sample(self._clock.now(), float(so)))
+            self.observe(watch, Sample(self._clock.now(), None if so is None else float(so)))
 
     def _decide(self, watch: Watch, sample: Sample, unit: Unit) -> None:
         handlers.observe(watch, sample, here(unit, self._new_id, self._watching.follow))

@@ -1,38 +1,32 @@
 """A whole site as one simulated building: its devices, one clock, one seed, its registers."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from simulators import registers
+from simulators import registers, registers_power
+from simulators.devices.booster import Booster
 from simulators.devices.electricity import Tree
-from simulators.devices.fire_panel import FirePanel
+from simulators.devices.fire_panel import MAINS, FirePanel
+from simulators.devices.generator import Generator
 from simulators.devices.lift import Lift
-from simulators.devices.lift_board import FAULTS, LiftBoard
+from simulators.devices.lift_board import LiftBoard
 from simulators.devices.room import Room
 from simulators.devices.sump import Sump
+from simulators.devices.ups import Ups
 from simulators.devices.water import Mains
 from simulators.extras import Extras
-from simulators.registers import Start
-from watchkeeper.errors import ConfigError
+from simulators.held import Held
+from simulators.registers import Blocks
+from simulators.slots import Line, Slot
+from simulators.supply import Supply
 from watchkeeper.site import Plant, Unit
 
 STEP_MS = 100  # the longest step of what moves
 LONGEST_MS = 60_000  # after a longer pause of the computer nothing is caught up
+Device = TypeVar("Device")
 _METERS = ("eastron-sdm630", "schneider-iem3000")
-
-
-@dataclass(slots=True)
-class Slot:
-    """A unit on its bus: what its registers hold now."""
-
-    unit: str
-    number: int
-    bus: str
-    blocks: dict[Start, bytes] = field(default_factory=dict)
-    silent: bool = False  # pulled from the bus: it answers nothing
 
 
 class _Moving(Protocol):
@@ -49,6 +43,9 @@ class Building:
     def __init__(self, plant: Plant, *, seed: int, start_ms: int, extras: Extras) -> None:
         self.plant, self.seed, self.extras, self.at_ms = plant, seed, extras, start_ms
         self.slots = {unit.id: Slot(unit.id, unit.unit, unit.bus) for unit in plant.units()}
+        self.lines = {
+            bus.id: Line(bus.id, seed=seed) for edge in plant.site.edges for bus in edge.buses
+        }
         zone = plant.site.site.time_zone
         self.meters = [unit for unit in plant.units() if unit.profile in _METERS]
         self.tree = Tree(self.meters, seed=seed, zone=zone, extras=extras)
@@ -59,32 +56,51 @@ class Building:
             for unit in self._of("monarch-nice3000")
         }
         self.boards = {
-            unit.id: LiftBoard(self._lift_of(unit)) for unit in self._of("lift-level-board")
+            unit.id: LiftBoard(self.lifts[unit.part_of])
+            for unit in self._of("lift-level-board")
+            if unit.part_of in self.lifts  # of a lift that was left out there is nothing to sense
         }
         self.panels = {
             unit.id: FirePanel(max((zone.detectors[1] for zone in unit.zones), default=60))
-            for unit in [*self._of("fire-panel-gateway"), *self._of("fire-gb26875")]
+            for unit in self._of("fire-panel-gateway", "fire-gb26875")
         }
         self.sumps = {unit.id: Sump() for unit in self._of("sump-pump")}
         self.rooms = {unit.id: Room(unit.id, seed=seed) for unit in self._of("xy-md02")}
+        self.generators = {
+            unit.id: Generator(rated_kw=unit.rated_kw or 250.0) for unit in self._of("dse-7320")
+        }
+        self.upses = {unit.id: Ups() for unit in self._of("apc-smart-ups")}
+        self.boosters = {unit.id: Booster(unit.id, seed=seed) for unit in self._of("abb-acs")}
+        self.supply = Supply(plant.units(), self.meters, extras.books, self.generators, self.upses)
         self._moving: list[_Moving] = [
             *self.lifts.values(),
             *self.boards.values(),
             *self.sumps.values(),
             *self.rooms.values(),
+            *self.panels.values(),
+            *self.generators.values(),
+            *self.upses.values(),
+            *self.boosters.values(),
         ]
+        self._held = Held(self)
         self._second = -1
+        self._supplied()
         self._moved()
 
     def advance(self, at_ms: int) -> None:
         """Let time pass until `at_ms`; earlier instants change nothing."""
         left = min(max(0, at_ms - self.at_ms), LONGEST_MS)
         while left > 0:
+            now_ms = max(self.at_ms, at_ms - left)
+            if self.supply.settle(now_ms):
+                self._supplied()
             step = min(left, STEP_MS) / 1000
             for device in self._moving:
                 device.step(step)
             left -= STEP_MS
         self.at_ms = max(self.at_ms, at_ms)
+        if self.supply.settle(self.at_ms):
+            self._supplied()
         self._moved()
 
     def bus(self, name: str) -> dict[int, Slot]:
@@ -104,38 +120,44 @@ class Building:
 
     def held(self) -> dict[str, float]:
         """Return what the registers of the watched points hold now, by point id."""
-        held: dict[str, float] = {}
-        for unit, panel in self.panels.items():
-            width = len(str(len(panel.detectors)))
-            held[f"{unit}/panel_state"] = panel.state
-            for number, code in enumerate(panel.detectors, 1):
-                held[f"{unit}/detector-{number:0{width}}"] = code
-        for unit, board in self.boards.items():
-            held |= {f"{unit}/{name}": float(board.faults[name]) for name in FAULTS}
-            held[f"{unit}/alarm_button"] = float(board.alarm_key)
-            held[f"{unit}/person"] = float(board.person)
-            held[f"{unit}/level"] = float(board.level)
-            held[f"{unit}/door_open"] = float(board.door_open)
+        return self._held.now()
+
+    def _supplied(self) -> None:
+        """Let the devices have the power that there is for them; the meters show it at once."""
+        self._second = -1
+        powered = self.supply.powered
         for unit, lift in self.lifts.items():
-            held[f"{unit}/mode"], held[f"{unit}/fault_code"] = float(lift.mode), float(lift.fault)
-            held[f"{unit}/floor"] = float(lift.floor)
+            lift.power(on=powered(unit))
+            self.slots[unit].dead = not lift.powered
         for unit, sump in self.sumps.items():
-            held[f"{unit}/tripped"], held[f"{unit}/high_level"] = sump.tripped, sump.high
-        return held
+            sump.powered = powered(unit)
+        for unit, booster in self.boosters.items():
+            booster.powered = powered(unit)
+            self.slots[unit].dead = not booster.powered
+        for unit, panel in self.panels.items():
+            panel.supply(MAINS, failed=not powered(unit))
+        for unit, ups in self.upses.items():
+            self.slots[unit].dead = not (ups.output or ups.input_good)
+        buffered = [*self.rooms, *self.sumps, *(meter.id for meter in self.meters)]
+        for unit in buffered:
+            self.slots[unit].dead = not self.supply.electronics(unit)
 
     def _moved(self) -> None:
-        """Write into the registers what is true now; meters change once a second."""
-        for unit, lift in self.lifts.items():
-            self.slots[unit].blocks |= registers.lift(lift)
-        for unit, board in self.boards.items():
-            self.slots[unit].blocks |= registers.lift_board(board)
-        for unit, panel in self.panels.items():
-            self.slots[unit].blocks |= registers.fire_panel(panel)
-        for unit, sump in self.sumps.items():
-            self.slots[unit].blocks |= registers.sump(sump)
+        """Write into the registers what is true now; what only drifts changes once a second."""
+        self._write(self.lifts, registers.lift)
+        self._write(self.boards, registers.lift_board)
+        self._write(self.panels, registers.fire_panel)
+        self._write(self.sumps, registers.sump)
+        self._write(self.generators, registers_power.dse7320)
+        self._write(self.upses, registers_power.smart_ups)
+        self._write(self.boosters, registers_power.abb_acs)
         if self.at_ms // 1000 != self._second:
             self._second = self.at_ms // 1000
             self._measured()
+
+    def _write(self, devices: Mapping[str, Device], table: Callable[[Device], Blocks]) -> None:
+        for unit, device in devices.items():
+            self.slots[unit].blocks |= table(device)
 
     def _measured(self) -> None:
         at = np.array([self.at_ms])
@@ -147,6 +169,10 @@ class Building:
         for column, meter in enumerate(self.meters):
             for start, words in makes[meter.profile].items():
                 self.slots[meter.id].blocks[start] = words[0, column].tobytes()
+        boards = self.supply.carried()
+        carried = [n for n, meter in enumerate(self.meters) if meter.id in boards]
+        for generator in self.generators.values():
+            generator.demand_kw = float(seen.power[0, carried].sum()) / 1000
         flows = registers.water_meter(self.mains.at(at))
         for column, unit in enumerate(self.mains.units):
             for start, words in flows.items():
@@ -156,17 +182,8 @@ class Building:
             made = registers.room_sensor(temperature, humidity, broken=room.broken)
             self.slots[unit].blocks |= made
 
-    def _of(self, profile: str) -> Iterable[Unit]:
-        return [unit for unit in self.plant.units() if unit.profile == profile]
-
-    def _lift_of(self, board: Unit) -> Lift:
-        if board.part_of not in self.lifts:
-            raise ConfigError(
-                where=f"units.{board.id}.part_of",
-                what=f"no lift `{board.part_of}`",
-                fix="name the lift that the board watches",
-            )
-        return self.lifts[board.part_of]
+    def _of(self, *profiles: str) -> Iterable[Unit]:
+        return [unit for unit in self.plant.units() if unit.profile in profiles]
 
 
 def _floors(plant: Plant, lift: Unit) -> list[int]:

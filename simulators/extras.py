@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from simulators.books import Books
+
 
 class Extra(msgspec.Struct):
     """So much more at one meter, over a time."""
@@ -30,6 +32,7 @@ class Extras:
     def __init__(self, file: Path | None = None) -> None:
         """Read the file, where there is one; without a file they are forgotten at the end."""
         self._file = file
+        self.books = Books(None if file is None else file.with_name("books.json"))
         self._at: dict[str, list[Extra]] = {}
         if file is not None and file.is_file():
             self._at = msgspec.json.decode(file.read_bytes(), type=dict[str, list[Extra]])

@@ -10,7 +10,8 @@ HEAD_BYTES = 27
 HEARTBEAT = b"\x00"  # makers send data of one byte
 MOST_STATES = 22  # component states in a frame
 FIRE_ALARM, SPRINKLERS, SMOKE_DETECTOR, WATER_TANK, HEIGHT = 1, 12, 42, 92, 2
-# State bits by what the panel says; bit 0 is normal operation, 0 means in test.
+# State bits by what the panel says; bit 0 is normal operation, 0 means in test. Above them come the
+# supplies of a system: bit 8 its mains, bit 9 its battery.
 BITS = {0: 0b0001, 1: 0b0011, 2: 0b0101, 3: 0b1001, 4: 0b0000}
 
 
@@ -48,8 +49,14 @@ def head(octets: bytes) -> Head:
 
 
 def system_state(code: int, at: datetime) -> bytes:
-    """Return the state of fire alarm system 1, type flag 1."""
-    return bytes((1, 1, FIRE_ALARM, 1)) + struct.pack("<H", BITS[code]) + time(at)
+    """Return the state of fire alarm system 1, type flag 1; `code` may carry supply faults."""
+    bits = BITS[code & 0xFF] | code & 0xFF00
+    return bytes((1, 1, FIRE_ALARM, 1)) + struct.pack("<H", bits) + time(at)
+
+
+def operation(flags: int, operator: int, at: datetime) -> bytes:
+    """Return what somebody did at fire alarm system 1 (bit 0 reset, bit 1 mute), type flag 4."""
+    return bytes((4, 1, FIRE_ALARM, 1, flags, operator)) + time(at)
 
 
 def component_states(states: Sequence[tuple[int, int]], at: datetime) -> Iterator[bytes]:

@@ -14,6 +14,7 @@ from simulators.extras import Extras
 from simulators.fault_proxy import Proxies
 from simulators.scenarios.control import Control
 from simulators.scenarios.lively import Lively
+from simulators.scenarios.script import Player
 from simulators.scenarios.stage import Stage
 from simulators.technicians import World
 from watchkeeper import site
@@ -31,7 +32,12 @@ def extras_file(settings: Settings) -> Extras:
 
 
 def run(
-    settings: Settings, *, seed: int, story_port: int | None = None, lively: bool = False
+    settings: Settings,
+    *,
+    seed: int,
+    story_port: int | None = None,
+    lively: bool = False,
+    scenario: str = "",
 ) -> int:
     """Simulate the site until SIGTERM or SIGINT; return the exit code.
 
@@ -40,18 +46,26 @@ def run(
         seed: Everything by chance follows from it.
         story_port: Open the control port (scenarios/control.py) here; 0 takes a free one.
         lively: Let things go wrong by themselves, and simulated technicians repair them.
+        scenario: Play this one from the start: a name of the catalog, or a file.
     """
     plant = site.load(settings.site_file(), settings.catalog_folder() / "profiles")
+    for each in plant.left_out:
+        _log.error("device left out", extra=each.facts)
     clock = SystemClock()
 
     def now_ms() -> int:
         return unix_ms(clock.now())
 
     building = Building(plant, seed=seed, start_ms=now_ms(), extras=extras_file(settings))
-    stage = Stage(building)
+    # The power came back and a repair was done while this program was away.
+    building.supply.failed.clear()
+    player = Player(Stage(building), settings.catalog_folder() / "scenarios")
+    if scenario:
+        script = player.begin(scenario, now_ms())
+        _log.info("playing %s, %.0f s", script.name.en, script.requests()[-1][0])
     life = Lively(seed, now_ms()) if lively else None
-    world = _world(settings, stage, now_ms) if lively else None
-    asyncio.run(_until_stopped(stage, life, story_port, world, now_ms))
+    world = _world(settings, player.stage, now_ms) if lively else None
+    asyncio.run(until_stopped(player, life, story_port, world, now_ms))
     return 0
 
 
@@ -75,7 +89,9 @@ async def serve(building: Building) -> list[asyncio.Server]:
             if where is None:
                 continue  # see transmitter.py; serial lines are not simulated
             try:
-                made = await modbus_server.serve(building.bus(bus.id), where.host, where.port)
+                made = await modbus_server.serve(
+                    building.bus(bus.id), where.host, where.port, building.lines[bus.id]
+                )
             except OSError as error:
                 raise _taken(f"bus {bus.id}", where.host, where.port, error) from error
             servers.append(made)
@@ -91,30 +107,32 @@ def _taken(name: str, host: str, port: int, error: OSError) -> ConfigError:
     )
 
 
-async def _until_stopped(
-    stage: Stage,
+async def until_stopped(
+    player: Player,
     life: Lively | None,
     story_port: int | None,
     world: World | None,
     now_ms: Callable[[], int],
 ) -> None:
+    """Answer on every bus and let time pass until SIGTERM or SIGINT; see `run`."""
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stopped.set)
+    building = player.stage.building
     async with AsyncExitStack() as stack:
-        for server in await serve(stage.building):
+        for server in await serve(building):
             stack.callback(server.close)
         if story_port is not None:
-            proxies = Proxies()
+            proxies = Proxies(building.seed)
             stack.push_async_callback(proxies.close)
             try:
-                control = await Control(stage, proxies, now_ms).serve(story_port)
+                control = await Control(player, proxies, now_ms).serve(story_port)
             except OSError as error:
                 raise _taken("control port", "127.0.0.1", story_port, error) from error
             stack.callback(control.close)
             _log.info("control port %s", control.sockets[0].getsockname()[1])
-        works = [_live(stage, life, now_ms), *transmitter.lines(stage.building)]
+        works = [_live(player, life, now_ms), *transmitter.lines(building)]
         tasks = [asyncio.create_task(work) for work in works]
         if world is not None:
             tasks.append(asyncio.create_task(technicians.work(world)))
@@ -127,10 +145,12 @@ async def _until_stopped(
         ended.cancel()
 
 
-async def _live(stage: Stage, life: Lively | None, now_ms: Callable[[], int]) -> None:
+async def _live(player: Player, life: Lively | None, now_ms: Callable[[], int]) -> None:
+    stage = player.stage
     while True:
         stage.advance(now_ms())
-        for request in life.due(stage, now_ms()) if life else []:
+        due = player.due(now_ms()) + (life.due(stage, now_ms()) if life else [])
+        for request in due:
             stage.play(request, now_ms())
             _log.info("%s %s%s", request.name, request.unit, " is over" if request.clear else "")
         await asyncio.sleep(TICK_S)

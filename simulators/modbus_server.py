@@ -12,12 +12,13 @@ from collections.abc import Mapping
 
 from typing_extensions import override
 
-from simulators.building import Slot
+from simulators.slots import Line, Slot, Spoilt
 
 ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, NO_SUCH_UNIT = 1, 2, 3, 11
 _MOST = {1: 2000, 2: 2000, 3: 125, 4: 125}
 _HEADER = struct.Struct(">HHHB")
 _READ = struct.Struct(">BHH")
+LATE_S = 2.5  # after every time-out that the profiles name
 
 
 def answer(slots: Mapping[int, Slot], unit: int, request: bytes) -> bytes | None:
@@ -25,7 +26,7 @@ def answer(slots: Mapping[int, Slot], unit: int, request: bytes) -> bytes | None
     slot = slots.get(unit)
     if slot is None:
         return bytes([request[0] | 0x80, NO_SUCH_UNIT])
-    if slot.silent:
+    if slot.silent or slot.dead:
         return None
     found = _found(slot, request)
     if isinstance(found, int):
@@ -66,8 +67,8 @@ def _packed(bits: bytes) -> bytes:
 class _Connection(asyncio.Protocol):
     """One client: requests may come in pieces, or several at once."""
 
-    def __init__(self, slots: Mapping[int, Slot]) -> None:
-        self._slots, self._left = slots, b""
+    def __init__(self, slots: Mapping[int, Slot], line: Line) -> None:
+        self._slots, self._line, self._left = slots, line, b""
         self._transport: asyncio.Transport | None = None
 
     @override
@@ -90,16 +91,52 @@ class _Connection(asyncio.Protocol):
             request, self._left = self._left[7 : 6 + length], self._left[6 + length :]
             found = answer(self._slots, unit, request)
             if found is not None:
-                answers.append(_HEADER.pack(transaction, 0, len(found) + 1, unit) + found)
-        if answers and self._transport is not None:
-            self._transport.write(b"".join(answers))
+                whole = _HEADER.pack(transaction, 0, len(found) + 1, unit) + found
+                answers.append(self._passed(whole))
+        self._write(b"".join(answers))
+
+    def _passed(self, whole: bytes) -> bytes:
+        """Return what of an answer leaves at once; a slow device or the line may hold it back."""
+        unit = whole[6]
+        delay_s = self._slots[unit].delay_ms / 1000 if unit in self._slots else 0.0
+        how = self._line.spoil()
+        if how is not None:
+            whole, delay_s = spoilt(how, whole), delay_s + (how == "late") * LATE_S
+        if delay_s == 0:
+            return whole
+        asyncio.get_running_loop().call_later(delay_s, self._write, whole)
+        return b""
+
+    def _write(self, data: bytes) -> None:
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
     def _close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
 
-async def serve(slots: Mapping[int, Slot], host: str, port: int) -> asyncio.Server:
-    """Serve a bus; port 0 takes a free one. OSError: the port is taken."""
-    loop = asyncio.get_running_loop()
-    return await loop.create_server(lambda: _Connection(slots), host, port)
+def spoilt(how: Spoilt, whole: bytes) -> bytes:
+    """Return what a noisy line makes of an answer."""
+    transaction, _, _, unit = _HEADER.unpack_from(whole)
+    body = whole[_HEADER.size :]
+    match how:
+        case "lost":
+            return b""
+        case "late":
+            return whole
+        case "short":  # a frame that ends early; its length agrees, its byte count does not
+            body = body[: max(1, len(body) // 2)]
+        case "foreign":
+            transaction ^= 0x5555
+        case "gateway":
+            body = bytes([body[0] | 0x80, NO_SUCH_UNIT])
+    return _HEADER.pack(transaction, 0, len(body) + 1, unit) + body
+
+
+async def serve(
+    slots: Mapping[int, Slot], host: str, port: int, line: Line | None = None
+) -> asyncio.Server:
+    """Serve a bus; port 0 takes a free one, no line is one without noise. OSError: taken."""
+    loop, quiet = asyncio.get_running_loop(), line or Line()
+    return await loop.create_server(lambda: _Connection(slots, quiet), host, port)

@@ -42,7 +42,7 @@ def sdm630(seen: Measures) -> Columns:
     """Eastron SDM630, Modbus protocol document: input registers, float32, high word first."""
     power, reactive = seen.power, seen.reactive
     apparent = np.hypot(power, reactive)
-    current = apparent / seen.voltage
+    current = _share(apparent, seen.voltage)
     total = {"p": power.sum(2), "q": reactive.sum(2), "s": np.hypot(power.sum(2), reactive.sum(2))}
     energy, reactive_energy = counter(seen.energy), counter(seen.reactive_energy)
     live = np.zeros((*energy.shape, 0x50 // 2))
@@ -52,7 +52,7 @@ def sdm630(seen: Measures) -> Columns:
         (0x0C, power),
         (0x12, apparent),
         (0x18, reactive),
-        (0x1E, power / apparent),
+        (0x1E, _share(power, apparent)),
         (0x24, np.degrees(np.arctan2(reactive, power))),
     ):
         live[..., address // 2 : address // 2 + 3] = values
@@ -63,7 +63,7 @@ def sdm630(seen: Measures) -> Columns:
         (0x34, total["p"]),
         (0x38, total["s"]),
         (0x3C, total["q"]),
-        (0x3E, total["p"] / total["s"]),
+        (0x3E, _share(total["p"], total["s"])),
         (0x42, np.degrees(np.arctan2(total["q"], total["p"]))),
         (0x46, seen.frequency),
         (0x48, energy),
@@ -80,7 +80,7 @@ def iem3000(seen: Measures) -> Columns:
     """Schneider iEM3000: holding registers, float32 kW and INT64 Wh, high word first."""
     power, reactive = seen.power / 1000, seen.reactive / 1000
     apparent = np.hypot(power, reactive)
-    current = apparent * 1000 / seen.voltage
+    current = _share(apparent * 1000, seen.voltage)
     first = 0x0BB7
     live = np.full((*seen.energy.shape, 112 // 2), np.nan)  # unused: NaN, "not available"
     for address, values in ((0x0BB7, current), (0x0BD3, seen.voltage), (0x0BED, power)):
@@ -185,6 +185,11 @@ def room_sensor(temperature: float, humidity: float, *, broken: bool) -> Blocks:
     """XY-MD02: input registers 1 and 2 in tenths; a broken sensor element reads 0x7FFF."""
     words = (0x7FFF, 0xFFFF) if broken else (round(temperature * 10), round(humidity * 10))
     return {(4, 1): struct.pack(">2H", *(word & 0xFFFF for word in words))}
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    """Return part / whole, 0 where there is nothing."""
+    return np.divide(part, whole, out=np.zeros(whole.shape), where=whole != 0)
 
 
 def _abcd(values: Floats) -> npt.NDArray[np.uint16]:

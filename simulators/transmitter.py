@@ -1,7 +1,7 @@
 """A user information transmission device: connects to the edge, tells what its panel says, beats.
 
-It tells changes only; the rest it answers when asked. What is not confirmed it sends again, three
-times, then it hangs up and connects anew.
+It tells changes, and what persons do at the panel; the rest it answers when asked. What is not
+confirmed it sends again, three times, then it hangs up and connects anew.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ TICK_S = 0.05
 TRIES = 3
 CENTRE = bytes(6)
 FIRST_DETECTOR = 0x0101  # loop 1, point 1
+OPERATOR = 1  # who resets and mutes the panel
 TANK_M = 2.85
 
 log = logging.getLogger(__name__)
@@ -59,12 +60,12 @@ class Transmitter:
         """
         self.panel, self._source, self._now, self._silent = panel, source, now, silent
         self._beat_s, self._answer_s = beat_s, answer_s
-        self.clock_off = timedelta()  # how wrong its clock is
         self.guard: int | None = 1  # who answers a duty check; None: nobody
         self.denied = 0
         self._serial = -1
         self._sent: dict[int, _Sent] = {}
         self._told: dict[int, int] = {}  # code by address; 0: the panel
+        self._told_operations = 0
         self._writer: asyncio.StreamWriter | None = None
 
     async def run(self, host: str, port: int) -> None:
@@ -97,12 +98,21 @@ class Transmitter:
         if self._writer is not None:
             self._writer.transport.abort()
 
+    @property
+    def clock_off(self) -> timedelta:
+        """Return how wrong its clock is, which is the panel's."""
+        return self.panel.clock_off
+
+    @clock_off.setter
+    def clock_off(self, off: timedelta) -> None:
+        self.panel.clock_off = off
+
     def clock(self) -> datetime:
         """Return what the device's clock shows."""
         return self._now() + self.clock_off
 
     async def _connected(self, reader: asyncio.StreamReader) -> None:
-        self._told = self._codes()
+        self._told, self._told_operations = self._codes(), len(self.panel.operations)
         self._send(gb26875.device_state(self.clock()))
         answers = asyncio.create_task(self._answer(reader))
         try:
@@ -127,10 +137,17 @@ class Transmitter:
 
     def _codes(self) -> dict[int, int]:
         detectors = enumerate(self.panel.detectors, FIRST_DETECTOR)
-        return {**dict(detectors), 0: self.panel.state}
+        return {**dict(detectors), 0: self._system()}
+
+    def _system(self) -> int:
+        """Return the panel's state, and above it which of its supplies failed."""
+        return self.panel.state | self.panel.supply_faults << 8
 
     def _changes(self) -> Iterator[bytes]:
         codes, at = self._codes(), self.clock()
+        done = self.panel.operations[self._told_operations :]
+        self._told_operations += len(done)
+        yield from (gb26875.operation(flags, OPERATOR, at) for flags in done)
         changed = [(a, code) for a, code in codes.items() if code != self._told.get(a)]
         yield from gb26875.component_states([each for each in changed if each[0]], at)
         if codes[0] != self._told.get(0):
@@ -177,7 +194,7 @@ class Transmitter:
         codes = self._codes()
         match data[0]:
             case 61:
-                return [gb26875.system_state(self.panel.state, at)]
+                return [gb26875.system_state(self._system(), at)]
             case 62:
                 asked = [a for a in gb26875.asked_components(data) if a in codes]
                 return gb26875.component_states([(a, codes[a]) for a in asked], at)

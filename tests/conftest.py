@@ -1,11 +1,13 @@
 """What all tests share: which real parts are here, and what is left out without them."""
 
+import logging
 import shutil
 from collections.abc import Iterator
 
 import pytest
 
 from adapters.report import fonts
+from tests.disk import can_mount
 from tests.fakes_postgres import Cluster, cluster
 from tests.parts import SBIN
 from watchkeeper.errors import WatchkeeperError
@@ -21,6 +23,8 @@ PARTS = {
     "openssl": "openssl",
     "chinese-font": "fonts-noto-cjk",
 }
+# What no package brings, so that `--all-parts` does not ask for it either.
+RIGHTS = {"loop-mount": "run as root where there are loop devices"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,11 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def missing() -> list[str]:
     """Return the parts that are not on this machine."""
-    return [part for part in PARTS if not here(part)]
+    return [part for part in (*PARTS, *RIGHTS) if not here(part)]
 
 
 def here(part: str) -> bool:
     """Return whether a part is on this machine."""
+    if part == "loop-mount":
+        return can_mount()
     if part == "chinese-font":
         try:
             fonts.find("")
@@ -42,6 +48,16 @@ def here(part: str) -> bool:
             return False
         return True
     return bool(shutil.which(part) or shutil.which(part, path=SBIN))
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Undo what a command run inside a test sets up for its own process."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
@@ -57,8 +73,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [
         item for item in items if any(mark.args[0] in gone for mark in item.iter_markers("part"))
     ]
-    if left_out and config.getoption("--all-parts"):
-        raise pytest.UsageError(f"missing: {', '.join(sorted(gone))} (run `make parts` as root)")
+    if (lacking := gone & set(PARTS)) and left_out and config.getoption("--all-parts"):
+        raise pytest.UsageError(f"missing: {', '.join(sorted(lacking))} (run `make parts` as root)")
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
@@ -67,7 +83,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say which real parts were not tested and how to get them."""
     for part in missing():
-        terminalreporter.write_line(
-            f"left out: all tests of {part} (get it with: apt-get install {PARTS[part]}, "
-            "or run `make parts` as root)"
+        how = RIGHTS.get(part) or (
+            f"get it with: apt-get install {PARTS[part]}, or run `make parts` as root"
         )
+        terminalreporter.write_line(f"left out: all tests of {part} ({how})")

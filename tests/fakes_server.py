@@ -52,8 +52,9 @@ class House:
         outward: Outward | None = None,
         *,
         demo: bool = False,
+        site: str = "riverside-plaza",
     ) -> None:
-        self.folder, self.history = folder, history
+        self.folder, self.history, self.site = folder, history, Path(site)
         self.outward, self.demo = outward or Outward(), demo
         self.database = database or f"sqlite:///{folder / 'watchkeeper.db'}"
         self.clock = FixedClock()
@@ -70,7 +71,7 @@ class House:
             lambda prefix: f"{prefix}_{next(self.names):06}", outward=self.outward,
             demo=self.demo, writers=self.writers,
         )  # fmt: skip
-        self.server = Server(Settings(data=self.folder), outside)
+        self.server = Server(Settings(data=self.folder, site=self.site), outside)
         self.server.listen()
         self.sessions = {SESSION: CHENLEI}
         self.server.app.state.who = self.sessions.get
@@ -158,9 +159,12 @@ class House:
         boot: str = "b1",
         connection: int = 1,
         ages: Mapping[str, float] | None = None,
+        health: Mapping[str, float] | None = None,
     ) -> None:
         """Let the edge say how it is, and how long ago its units answered."""
-        state = wire.State(word, boot, connection, self.ms(), ages=dict(ages or {}))
+        state = wire.State(
+            word, boot, connection, self.ms(), dict(health or {}), dict(ages or {})
+        )  # fmt: skip
         self.say("state", state)
         self.settle()
 
@@ -194,10 +198,15 @@ class House:
 
 @contextmanager
 def house(
-    folder: Path, history: History | None = None, database: str = "", *, demo: bool = False
+    folder: Path,
+    history: History | None = None,
+    database: str = "",
+    *,
+    demo: bool = False,
+    site: str = "riverside-plaza",
 ) -> Iterator[House]:
     """Give a house and close it."""
-    made = House(folder, history, database, demo=demo)
+    made = House(folder, history, database, demo=demo, site=site)
     try:
         yield made
     finally:

@@ -1,4 +1,7 @@
-"""How far a value can be trusted: one table for the wire, the stores, the API and the screens."""
+"""How far a value can be trusted: one table for the wire, the stores, the API and the screens.
+
+The codes with their words, and who sets which: docs/quality.md.
+"""
 
 from enum import IntEnum
 
@@ -10,6 +13,7 @@ class Quality(IntEnum):
     """
 
     GOOD = 0
+    LATE = 1  # good, read later than its rate asks: its bus is behind
     UNCERTAIN = 64
     CLOCK_UNSYNCHRONISED = 65  # the value is right, its time may not be
     OUTSIDE_USUAL = 66  # outside the profile's usual range, inside the possible one
@@ -28,6 +32,13 @@ FIRST_BAD = 128
 def is_bad(quality: int) -> bool:
     """Return whether a reading of this quality has no value."""
     return quality >= FIRST_BAD
+
+
+def third(quality: int) -> Quality:
+    """Return GOOD, UNCERTAIN or BAD: what a code means to who does not know it."""
+    if is_bad(quality):
+        return Quality.BAD
+    return Quality.GOOD if is_good(quality) else Quality.UNCERTAIN
 
 
 def is_good(quality: int) -> bool:

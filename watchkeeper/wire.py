@@ -8,11 +8,11 @@ who receives it puts the message into quarantine, it never stops the line.
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from watchkeeper.batch import Batch
 from watchkeeper.quality import FIRST_BAD
@@ -60,7 +60,7 @@ class Data(Struct, frozen=True):
     aliases: list[int] = field(name="a")
     offsets: list[int] = field(name="d")  # ms after start
     values: list[float] = field(name="y")  # 0 where the quality is bad
-    qualities: list[tuple[int, int]] = field(name="x")  # [index, quality] of what is not good
+    qualities: list[tuple[int, int]] = field(name="x")  # [index, quality] of what is not 0
     version: int = field(name="v", default=VERSION)
 
 
@@ -152,6 +152,16 @@ class Rerun(Struct, frozen=True):
     drop: bool = False  # take them out instead, they are of no use
 
 
+class Command(Struct, frozen=True):
+    """down/cmd: do this now; never retained, and lost where the edge is not there."""
+
+    id: str  # the same for every delivery of it
+    unit: str
+    what: Literal["duty_check"]
+    minutes: Annotated[int, Meta(ge=1, le=255)]  # a person may take to answer
+    version: int = field(name="v", default=VERSION)
+
+
 encode = msgspec.json.Encoder().encode
 decode_birth = msgspec.json.Decoder(Birth).decode
 decode_data = msgspec.json.Decoder(Data).decode
@@ -162,6 +172,7 @@ decode_ack = msgspec.json.Decoder(Ack).decode
 decode_ask_birth = msgspec.json.Decoder(AskBirth).decode
 decode_rerun = msgspec.json.Decoder(Rerun).decode
 decode_replay = msgspec.json.Decoder(Replay).decode
+decode_command = msgspec.json.Decoder(Command).decode
 _decode_event = msgspec.json.Decoder(Event).decode
 _decode_snapshot = msgspec.json.Decoder(Snapshot).decode
 
@@ -201,7 +212,7 @@ def data(
 ) -> Data:
     """Return the message for a batch whose series are aliases; time ascends in it."""
     start = int(batch.at[0])
-    not_good = np.flatnonzero(batch.quality)
+    marked = np.flatnonzero(batch.quality)
     return Data(
         journal,
         sequence,
@@ -212,7 +223,7 @@ def data(
         batch.series.tolist(),
         (batch.at - start).tolist(),
         np.where(batch.quality >= FIRST_BAD, 0.0, batch.value).tolist(),
-        list(zip(not_good.tolist(), batch.quality[not_good].tolist(), strict=True)),
+        list(zip(marked.tolist(), batch.quality[marked].tolist(), strict=True)),
     )
 
 

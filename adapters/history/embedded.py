@@ -7,13 +7,14 @@ the journal into compressed frames (embedded_sealing.py).
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Event, RLock, Thread
+from threading import Event, Thread
 
 import numpy as np
 from typing_extensions import override
 
 from adapters.history import embedded_journal
-from adapters.history.embedded_file import answering, open_to_write, transaction
+from adapters.history.embedded_checkpoint import Checkpoints
+from adapters.history.embedded_file import Turns, answering, open_to_write, transaction
 from adapters.history.embedded_reading import Reader
 from adapters.history.embedded_sealing import SEAL_READINGS, Sealing
 from watchkeeper.batch import Batch, Series
@@ -118,7 +119,7 @@ class _Writer:
     def __init__(self, path: Path, clock: Clock) -> None:
         self._path = path
         self._db, self._lock = open_to_write(path)
-        self._writing = RLock()
+        self._writing = Turns()
         self.sealing = Sealing(self._db, self._writing, clock)
         sealed = int(self._db.execute("select journal from sealed").fetchone()[0])
         self._newest = max(sealed, self.sealing.tail.newest)
@@ -126,6 +127,7 @@ class _Writer:
         self._wanted = Event()
         self._thread = Thread(target=self._run, name="history-sealing", daemon=True)
         self._thread.start()
+        self._checkpoints = Checkpoints(path, self._writing)
 
     def series(self, points: Sequence[PointId]) -> Series:
         new = [point for point in dict.fromkeys(points) if point not in self._series]
@@ -202,5 +204,6 @@ class _Writer:
         self.sealing.stop.set()
         self._wanted.set()
         self._thread.join()
+        self._checkpoints.close()
         self._db.close()
         self._lock.close()

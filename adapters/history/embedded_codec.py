@@ -26,6 +26,7 @@ from watchkeeper.quality import FIRST_BAD
 
 VERSION = 1
 FRAME_READINGS = 16_384  # a frame is cut at a series boundary below this; one series is never cut
+_AT_ONCE = 16 * FRAME_READINGS  # turned into whole numbers in one pass: it takes 100 bytes each
 SPAN_MS = 86_400_000  # a frame lies within one UTC day: begin and step fit 32 bits
 
 # How the values of a series are written as whole numbers; tried in this order, the first exact one
@@ -74,8 +75,15 @@ def encode(batch: Batch, origin: int, most: int = 0) -> Iterator[Frame]:
         origin: Start of their day, Unix ms.
         most: Readings of a frame, unless one series has more; 0: FRAME_READINGS.
     """
-    if not len(batch):
-        return
+    starts = boundaries(batch.series)
+    for low, high in _cuts(np.diff(starts, append=len(batch)), max(most, _AT_ONCE)):
+        end = starts[high] if high < len(starts) else len(batch)
+        own = slice(int(starts[low]), int(end))
+        part = Batch(batch.series[own], batch.at[own], batch.value[own], batch.quality[own])
+        yield from _encoded(part, origin, most or FRAME_READINGS)
+
+
+def _encoded(batch: Batch, origin: int, most: int) -> Iterator[Frame]:
     starts = boundaries(batch.series)
     counts = np.diff(starts, append=len(batch))
     forms, wholes = _as_wholes(batch, starts)
@@ -87,7 +95,7 @@ def encode(batch: Batch, origin: int, most: int = 0) -> Iterator[Frame]:
     zigzag = ((change << 1) ^ (change >> 63)).astype(np.uint32)
     packer = zstandard.ZstdCompressor(level=3)
     numbers, begins, bases = batch.series[starts], batch.at[starts] - origin, wholes[starts]
-    for low, high in _cuts(counts, most or FRAME_READINGS):
+    for low, high in _cuts(counts, most):
         start, end = int(starts[low]), int(starts[high - 1] + counts[high - 1])
         own, raws = slice(low, high), raw[start:end]
         whole = end - start - int(np.count_nonzero(raws))

@@ -1,10 +1,12 @@
 """The SQLite file of the embedded store: its tables, how it is opened, and who may write."""
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import IO
 
 from watchkeeper.errors import ConfigError, Unreachable
@@ -73,6 +75,7 @@ def _prepared(path: Path) -> sqlite3.Connection:
     db.execute("pragma synchronous=full")  # a commit is on disk when it returns
     db.execute("pragma secure_delete=off")
     db.execute("pragma journal_size_limit=67108864")
+    db.execute("pragma wal_autocheckpoint=0")  # no commit waits for one: embedded_checkpoint.py
     for layout in range(found + 1 if found else LAYOUT + 1, LAYOUT + 1):
         with transaction(db):
             for step in _STEPS[layout]:
@@ -80,7 +83,18 @@ def _prepared(path: Path) -> sqlite3.Connection:
             db.execute(f"pragma user_version={layout}")
     db.executescript(_TABLES)
     db.execute(f"pragma user_version={LAYOUT}")
+    for folder in (path.parent, path.parent.parent):
+        _fixed(folder)
     return db
+
+
+def _fixed(folder: Path) -> None:
+    """Have the entries of a folder on disk: SQLite sees to what is in the file alone."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _layout(db: sqlite3.Connection, path: Path) -> int:
@@ -117,6 +131,22 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
         db.close()
         return None
     return db
+
+
+class Turns:
+    """A lock that is had in the order of asking: who does much in small steps lets others in."""
+
+    def __init__(self) -> None:
+        self._next, self._lock = Lock(), Lock()
+
+    def __enter__(self) -> None:
+        """Wait for the turn; never while having it."""
+        with self._next:
+            self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        """End the turn."""
+        self._lock.release()
 
 
 @contextmanager

@@ -8,14 +8,14 @@ series and time, the higher one is right.
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from itertools import groupby, islice
-from threading import Event, Lock, RLock
+from itertools import groupby
+from threading import Event, Lock
 from typing import NamedTuple
 
 import numpy as np
 
 from adapters.history.embedded_codec import SPAN_MS, Frame, decode, encode
-from adapters.history.embedded_file import transaction
+from adapters.history.embedded_file import Turns, transaction
 from adapters.history.embedded_journal import Tail
 from adapters.history.embedded_latest import PART, Latest
 from adapters.history.embedded_order import ascending, to_merge
@@ -30,6 +30,7 @@ SEAL_ROWS = 2_000  # commits; a reader that starts decodes so many
 COLD_AFTER_MS = 3_600_000  # a day is over for us an hour after its end
 HIGHEST = 1 << 29  # series: eight numbers each for their summaries, of 32 bits
 _SLICE = 64  # frames a transaction and a merge step
+_SLICE_BYTES = 262_144  # or so many a transaction
 
 # The oldest day with a segment that is not thinned as far as it is wanted.
 _TO_THIN = """
@@ -61,7 +62,7 @@ class Segment(NamedTuple):
 class Sealing:
     """What turns the journal into segments; seals, merges and thins, one at a time."""
 
-    def __init__(self, db: sqlite3.Connection, writing: RLock, clock: Clock) -> None:
+    def __init__(self, db: sqlite3.Connection, writing: Turns, clock: Clock) -> None:
         """Take the writer's connection, and the lock under which it is used."""
         self._db, self._writing, self._clock = db, writing, clock
         self._one = Lock()
@@ -134,10 +135,11 @@ class Sealing:
         return self._next
 
     def _put(self, segment: int, frames: Iterator[Frame]) -> None:
-        while rows := [(segment, *frame) for frame in islice(frames, _SLICE)]:
+        for rows in _slices(frames):
             with self._writing, transaction(self._db) as db:
                 db.executemany(
-                    "insert into frame(segment, first, last, b) values(?, ?, ?, ?)", rows
+                    "insert into frame(segment, first, last, b) values(?, ?, ?, ?)",
+                    [(segment, *row) for row in rows],
                 )
 
     def thin(self, wish: Thinning) -> None:
@@ -296,6 +298,20 @@ class Sealing:
                         " (select id from frame where segment = ? limit ?)",
                         (segment, _SLICE),
                     ).rowcount
+
+
+def _slices(frames: Iterator[Frame]) -> Iterator[list[Frame]]:
+    """Yield a few frames at a time: a commit waits while they are written."""
+    rows: list[Frame] = []
+    size = 0
+    for frame in frames:
+        rows.append(frame)
+        size += len(frame.blob)
+        if len(rows) == _SLICE or size > _SLICE_BYTES:
+            yield rows
+            rows, size = [], 0
+    if rows:
+        yield rows
 
 
 def _days(batch: Batch) -> Iterator[tuple[int, Batch]]:

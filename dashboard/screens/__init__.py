@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from dashboard.client import Server
+from watchkeeper.quality import third
 from watchkeeper.texts import Texts
 
 
@@ -28,6 +29,11 @@ class Visit:
     def t(self, key: str, **facts: object) -> str:
         """Return a text of the screens in the person's language."""
         return self.texts(f"screens.{key}", self.language, **facts)
+
+    def quality(self, code: int) -> str:
+        """Return the word of a quality code; one nobody knows takes that of its third."""
+        known = f"quality.code-{code}" in self.texts.by_key
+        return self.texts(f"quality.code-{code if known else int(third(code))}", self.language)
 
     def pick(self, both: dict[str, str] | str | None) -> str:
         """Return one language of a text that the server sent in both."""

@@ -14,7 +14,6 @@ from watchkeeper.clock import unix_ms
 SPANS_H = (1, 6, 24)
 WANTED = 360  # points of a trend, at most; an hour: one in 10 s
 FRESH_EVERY_S = 10  # how often values are asked again while the screen is open
-FIRST_UNCERTAIN, FIRST_BAD = 64, 128
 HEARTBEATS_MS = 120_000  # two of the edge's heartbeats: a steady value may be silent for that long
 W_PER_KW = 1000
 FROM_KW = 10_000  # W; below it power is read in W
@@ -139,9 +138,7 @@ def value_text(visit: Visit, point: Point, value: float | None) -> str:
 def _quality(visit: Visit, last: dict[str, Any] | None) -> str:
     if last is None or last["at"] is None:
         return visit.t("quality-none")
-    if last["stale"] or last["quality"] >= FIRST_BAD:
-        return visit.t("priority-u")
-    return visit.t("quality-doubtful" if last["quality"] >= FIRST_UNCERTAIN else "quality-good")
+    return visit.quality(last["quality"])
 
 
 def _trend(visit: Visit, site: dict[str, Any], points: list[Point]) -> None:

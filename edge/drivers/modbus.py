@@ -55,6 +55,13 @@ class NoAnswer(Exception):  # noqa: N818 - likewise
     """This unit did not answer, or not rightly."""
 
 
+class Broken(NoAnswer):
+    """The connection ended, or what came was plainly wrong: known before the time-out.
+
+    It says little of the unit; the next question goes over a new connection.
+    """
+
+
 class Refused(Exception):  # noqa: N818 - likewise
     """The unit answered with a Modbus exception."""
 
@@ -134,6 +141,20 @@ def write_coil(unit: int, address: int, timeout_s: float, *, on: bool) -> Reques
     return Request(pdu, unit, pdu.function_code, 4, timeout_s)
 
 
+def _are_frames(data: bytes) -> bool:
+    """Return whether what came after an answer is whole Modbus TCP frames, as a repeated answer is.
+
+    If it is not, the answer may have been cut short and filled up from the next one: Modbus TCP has
+    no checksum that would tell. After an RTU answer nothing is left.
+    """
+    while data:
+        end = 6 + int.from_bytes(data[4:6], "big")
+        if len(data) < max(end, 8) or data[2:4] != b"\0\0":
+            return False
+        data = data[end:]
+    return True
+
+
 def line_of(bus: Bus) -> "Line":
     """Return the line of a Modbus bus; ValueError: it is of another kind."""
     where = bus.modbus_tcp or bus.modbus_rtu or bus.modbus_rtu_tcp
@@ -161,15 +182,31 @@ class Line:
 
         Raises:
             LineDown: There is no connection and none could be made.
-            NoAnswer: Nothing, or nothing right, came within the unit's time-out.
+            NoAnswer: Nothing, or nothing right, came within the unit's time-out (Broken: known
+                before it).
             Refused: The unit said no.
         """
         client = self._client or await self._opened()
+        answer = await self._asked(client, asked)
+        if isinstance(answer, ExceptionResponse):
+            if answer.exception_code in _BEHIND_GATEWAY:
+                raise NoAnswer(f"gateway: exception {answer.exception_code}")
+            raise Refused(answer.exception_code)
+        if not isinstance(answer, _Bytes) or len(answer.values) != asked.size:
+            raise self._broken("an answer of another length")
+        if not _are_frames(client.ctx.recv_buffer):
+            raise self._broken("more than an answer")
+        return answer.values
+
+    async def _asked(self, client: ModbusBaseClient, asked: Request) -> ModbusPDU:
+        """Return the answer to this very question, whatever it says."""
         client.ctx.comm_params.timeout_connect = asked.timeout_s
         if self._gap_s:
             await self._on_serial(client, asked)
         try:
             answer = await client.ctx.execute(False, asked.pdu)  # noqa: FBT003 - pymodbus' own
+        except ConnectionException as error:
+            raise self._broken(str(error)) from None
         except ModbusException as error:
             self.close()
             raise NoAnswer(str(error)) from None
@@ -181,16 +218,13 @@ class Line:
             or answer.transaction_id != asked.pdu.transaction_id
             or answer.function_code & 0x7F != asked.function
         ):
-            self.close()
-            raise NoAnswer("the answer of another question")
-        if isinstance(answer, ExceptionResponse):
-            if answer.exception_code in _BEHIND_GATEWAY:
-                raise NoAnswer(f"gateway: exception {answer.exception_code}")
-            raise Refused(answer.exception_code)
-        if not isinstance(answer, _Bytes) or len(answer.values) != asked.size:
-            self.close()
-            raise NoAnswer("an answer of another length")
-        return answer.values
+            raise self._broken("the answer of another question")
+        return answer
+
+    def _broken(self, why: str) -> Broken:
+        """Hang up; return what to raise."""
+        self.close()
+        return Broken(why)
 
     def close(self) -> None:
         """Hang up; the next read connects again."""

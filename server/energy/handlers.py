@@ -34,7 +34,7 @@ from watchkeeper.documents import Text
 from watchkeeper.errors import NotPossible, Unreachable
 from watchkeeper.history import History
 from watchkeeper.ids import UnitId
-from watchkeeper.site import Plant, SitePoint, Unit
+from watchkeeper.site import Plant, SitePoint, transformed
 
 MARGIN_MS = 2 * 24 * decide.HOUR_MS  # readings this far outside the month still bound its energy
 HEADROOM = 3.0  # a feeder may be overloaded; what exceeds this many times its rating is no energy
@@ -79,7 +79,7 @@ def meters_of(plant: Plant) -> list[Meter]:
             and (unit not in found or found[unit].point.id != "import_energy")
         ):
             found[unit] = point
-    feeder = {child: unit.id for unit in plant.units() for child in unit.feeds}
+    feeder = plant.feeders()
     meters = [_meter(point, _parent(unit, feeder, found)) for unit, point in found.items()]
     return list(_in_order(meters, None))
 
@@ -109,7 +109,7 @@ def _parent(
 def _meter(found: SitePoint, parent: UnitId | None) -> Meter:
     point, unit = found.point, found.unit
     scale = KWH[point.unit]
-    ratio = _ratio(unit) if point.through else 1.0
+    ratio = transformed(point, unit)
     counter = Counter(
         scale=scale,
         rollover_kwh=None if point.rollover is None else point.rollover * scale * ratio,
@@ -117,11 +117,6 @@ def _meter(found: SitePoint, parent: UnitId | None) -> Meter:
     )
     name = unit.name or Text(unit.id, unit.id)
     return Meter(UnitId(unit.id), found.id, name, counter, parent)
-
-
-def _ratio(unit: Unit) -> float:
-    primary, _, secondary = unit.ct.partition("/")
-    return float(primary) / float(secondary) if secondary else 1.0
 
 
 def _quarters(asked: str, zone: ZoneInfo, now: datetime) -> Calendar:

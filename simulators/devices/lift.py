@@ -50,7 +50,7 @@ class Lift:
         self._chance = random.Random(seed)  # noqa: S311 - a simulation, not a secret
         self.height = self._landing(self._chance.randrange(len(self.floors)))
         self.speed, self.mode, self.car_state, self.fault = 0.0, Mode.AUTOMATIC, Car.WAIT, 0
-        self.persons, self.button_s = 0, 0.0
+        self.persons, self.button_s, self.powered = 0, 0.0, True
         self.calls_per_min = 2.0
         self.door_cycles, self.floors_run = 12_000, 90_000
         self._goals: deque[tuple[int, int]] = deque()  # landing, persons in the car after it
@@ -132,9 +132,23 @@ class Lift:
         if self.mode == Mode.FAULT:
             self.mode, self.button_s = Mode.INSPECTION, 0.0
 
+    def power(self, *, on: bool) -> None:
+        """Give or take its power: the brake holds it where it is; with power again it creeps on."""
+        if on == self.powered:
+            return
+        self.powered = on
+        if not on:
+            self.speed, self._since_trap_s = 0.0, 0.0
+        elif self.mode == Mode.AUTOMATIC and not self.door_open:
+            self._goals.clear()
+            self.mode = Mode.INSPECTION
+
     def step(self, dt_s: float) -> None:
         """Let `dt_s` seconds pass; at most 0.2 at a time, else it overruns landings."""
         self.button_s = max(0.0, self.button_s - dt_s)
+        if not self.powered:
+            self._wait_for_help(dt_s)
+            return
         match self.mode:
             case Mode.FAULT:
                 self._wait_for_help(dt_s)

@@ -1,4 +1,4 @@
-"""The monitoring board of a lift: sensors of its own, and the entrapment logic as boards have it.
+"""The monitoring board of a lift: sensors and battery of its own, and the entrapment logic.
 
 Trapped between floors: not level for T, and the person sensor (PIR) rose at least twice meanwhile.
 Trapped at floor: level with the door closed for T, and the PIR rose more than three times.
@@ -62,8 +62,9 @@ class LiftBoard:
         if not self.inspection:
             self._conclude()
         if self.level and self.door_open:
-            self.faults |= {name: False for name in FAULTS if name != "door_open_too_long"}
+            self.faults = dict.fromkeys(FAULTS, False)
         self.faults["door_open_too_long"] = self._open_s > DOOR_OPEN_S
+        self.faults["power_off"] = not self._lift.powered
 
     def _watch_for_persons(self, dt_s: float) -> None:
         """Count the rising edges of the PIR."""

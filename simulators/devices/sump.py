@@ -11,6 +11,7 @@ class Sump:
     def __init__(self, level: float = 0.7) -> None:
         self.level, self.inflow_m3h = level, 4.0
         self.running, self.tripped, self.automatic = False, False, True
+        self.powered = True
 
     @property
     def high(self) -> bool:
@@ -23,7 +24,7 @@ class Sump:
             self.running = True
         elif self.level <= STOP_M:
             self.running = False
-        self.running = self.running and self.automatic and not self.tripped
+        self.running = self.running and self.automatic and self.powered and not self.tripped
         out = PUMP_M3H if self.running else 0.0
         self.level += (self.inflow_m3h - out) / 3600 * dt_s / AREA_M2
         self.level = min(max(self.level, 0.1), BRIM_M)

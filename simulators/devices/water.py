@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from simulators import shapes
 from simulators.extras import Extras
 from simulators.loads import Load, Loads, key
 from watchkeeper.batch import Floats, Times
@@ -31,6 +32,7 @@ class Mains:
                 Load(unit, "water", each.uniform(6, 12))
                 for unit, each in zip(units, chance, strict=True)
             ],
+            shapes.installed(),
             seed=seed,
             zone=zone,
         )

@@ -1,8 +1,9 @@
 """The control port: a small local HTTP server, JSON in and out, for stories and curious people.
 
-POST /scenario {"name", "unit", "detectors", "zone", "factor", "at_floor", "clear"}
+POST /scenario {"name", "unit", "clear", and what the cause takes (cause.py)}
+POST /scenario {"play"}                     a scenario of the catalog, from its beginning
 POST /fix      {"unit"}                     clear whatever is wrong there, as a technician does
-POST /proxy    {"name", "to", "listen", "mode"}   see fault_proxy.py
+POST /proxy    {"name", "to", "listen", "mode", any of the fields of faults.py}   see fault_proxy.py
 GET  /active                                what is wrong now
 GET  /log?since=ms                          what the watched registers really held, change by change
 GET  /truth/energy?unit=&start=&end=        true energy, kWh
@@ -18,11 +19,14 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from simulators.fault_proxy import Mode, Proxies
-from simulators.scenarios.stage import Request, Stage
-from watchkeeper.errors import NotPossible
+from simulators.faults import Faults
+from simulators.scenarios.script import Player
+from simulators.scenarios.stage import Request
+from watchkeeper.errors import ConfigError, NotPossible
 
 MOST_BYTES = 64_000
 Shape = TypeVar("Shape")
+_FAULTS = Faults.__struct_fields__
 
 
 class Fix(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,8 +35,14 @@ class Fix(msgspec.Struct, forbid_unknown_fields=True):
     unit: str
 
 
-class Link(msgspec.Struct, forbid_unknown_fields=True):
-    """Body of /proxy: opened by the first request of its name."""
+class Play(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of /scenario for a whole one."""
+
+    play: str
+
+
+class Link(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Body of /proxy: opened by the first request of its name; a fault not named is over."""
 
     name: str
     to: str = ""  # "127.0.0.1:1883", needed the first time
@@ -43,8 +53,9 @@ class Link(msgspec.Struct, forbid_unknown_fields=True):
 class Control:
     """Routes requests to the stage and the proxies."""
 
-    def __init__(self, stage: Stage, proxies: Proxies, now_ms: Callable[[], int]) -> None:
-        self._stage, self._proxies, self._now_ms = stage, proxies, now_ms
+    def __init__(self, player: Player, proxies: Proxies, now_ms: Callable[[], int]) -> None:
+        self._player, self._stage = player, player.stage
+        self._proxies, self._now_ms = proxies, now_ms
         self._routes: Mapping[str, Callable[[dict[str, str], bytes], Awaitable[object]]] = {
             "POST /scenario": self._scenario,
             "POST /fix": self._fix,
@@ -62,6 +73,8 @@ class Control:
             return 404, {"error": f"no {method} {parts.path}", "known": list(self._routes)}
         try:
             return 200, await route(dict(parse_qsl(parts.query)), body)
+        except ConfigError as error:
+            return 422, {"error": str(error)}
         except NotPossible as error:
             return 422, {"error": error.code, **error.facts}
         except (msgspec.MsgspecError, ValueError, KeyError) as error:
@@ -72,6 +85,10 @@ class Control:
         return await asyncio.start_server(self._connected, "127.0.0.1", port, limit=MOST_BYTES)
 
     async def _scenario(self, _query: dict[str, str], body: bytes) -> object:
+        said = msgspec.json.decode(body)
+        if isinstance(said, dict) and "play" in said:
+            script = self._player.begin(_read(body, Play).play, self._now_ms())
+            return {"name": script.name, "lasts_s": script.requests()[-1][0]}
         return self._stage.play(_read(body, Request), self._now_ms())
 
     async def _fix(self, _query: dict[str, str], body: bytes) -> object:
@@ -80,8 +97,9 @@ class Control:
     async def _proxy(self, _query: dict[str, str], body: bytes) -> object:
         link = _read(body, Link)
         proxy = await self._proxies.get(link.name, link.to, link.listen)
-        proxy.switch(link.mode)
-        return {"name": link.name, "port": proxy.port, "mode": proxy.mode}
+        proxy.switch(link.mode, Faults(**{name: getattr(link, name) for name in _FAULTS}))
+        said = {name: getattr(link, name) for name in _FAULTS if getattr(link, name)}
+        return {"name": link.name, "port": proxy.port, "mode": proxy.mode, **said}
 
     async def _active(self, _query: dict[str, str], _body: bytes) -> object:
         return self._stage.active()

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from adapters.system_clock import SystemClock
 from edge.channel import Out
-from edge.decode import Decoder, decode, ratio
+from edge.decode import Decoder, decode
 from edge.drivers.modbus import Line
 from edge.judge import Judge
 from edge.plan import BITS, Block, blocks
@@ -25,7 +25,7 @@ from watchkeeper import documents, profile
 from watchkeeper.batch import Floats, Marks, Series
 from watchkeeper.profile import Profile, Rate
 from watchkeeper.quality import FIRST_BAD
-from watchkeeper.site import ModbusTcp, Unit
+from watchkeeper.site import ModbusTcp, Unit, transformed
 from watchkeeper.wire import Event
 
 FOLDER = Path(__file__).parent / "profiles"
@@ -89,13 +89,13 @@ def device(name: str, planned: Sequence[Block]) -> FakeDevice:
 
 def decoded(name: str) -> dict[str, float]:
     """Return what the edge makes of the golden registers, block by block as it plans them."""
-    of, ct = PROFILES[name], ratio(golden(name).ct)
+    of, unit = PROFILES[name], Unit("device", name, ct=golden(name).ct)
     planned = blocks(of.points, of.modbus)
     fake = device(name, planned)
     values: dict[str, float] = {}
     for block in planned:
         data = fake.body(1, block.function, block.address, block.count)[2:]
-        made = Decoder(block, of.points, of.modbus, [ct] * len(of.points))(data)
+        made = Decoder(block, of.points, of.modbus, [transformed(p, unit) for p in of.points])(data)
         points = [of.points[position] for position in block.points]
         assert (Judge(points)(made) < FIRST_BAD).all()
         values |= dict(zip((point.id for point in points), made.tolist(), strict=True))

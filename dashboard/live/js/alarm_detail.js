@@ -90,7 +90,7 @@ class AlarmDetail {
     const [limit, symbol] = alarm.limit === null || alarm.limit === undefined ? ['', ''] : house.shown(alarm.point, alarm.limit, alarm.unit_symbol);
     show(this.figures.limit, Boolean(limit));
     say(this.figures.limit.lastChild, symbol ? `${limit} ${symbol}` : limit);
-    say(this.figures.quality.lastChild, words.t(last.known ? 'quality-good' : last.at ? 'quality-old' : 'quality-none', { age: last.at ? words.span(words.now() - last.at) : '' }));
+    say(this.figures.quality.lastChild, last.known ? words.quality(last.quality) : words.t(last.at ? 'quality-old' : 'quality-none', { age: last.at ? words.span(words.now() - last.at) : '' }));
     say(this.figures.since.lastChild, words.span(words.now() - alarm.raised_at));
   }
 

@@ -39,13 +39,13 @@ class House {
 
   latest(rows) { for (const { point, at, value, quality, stale } of rows) if (at !== null && (this.values.get(point)?.at ?? 0) <= at) this.values.set(point, { at, value, quality, stale }); }
 
-  // {value, at, known}; unknown is never 0 and never the last good value. The server says what is
+  // {value, at, known, quality}; unknown is never 0 and never the last good value. The server says what is
   // stale; when it cannot be heard itself, nothing is known.
   read(point) {
     const last = this.values.get(point);
-    if (!last) return { known: false, value: null, at: null };
+    if (!last) return { known: false, value: null, at: null, quality: null };
     const known = !this.deaf && !last.stale && last.value !== null && last.quality < BAD_QUALITY;
-    return { known, value: last.value, at: last.at };
+    return { known, value: last.value, at: last.at, quality: last.quality };
   }
 
   openAlarms() { return [...this.alarms.values()].sort((a, b) => a.priority - b.priority || Number(a.life === 'returned') - Number(b.life === 'returned') || b.raised_at - a.raised_at); }

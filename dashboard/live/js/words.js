@@ -15,6 +15,12 @@ class Words {
 
   has(key) { return key in this.texts; }
 
+  // The word of a quality code; one nobody knows takes that of its third (docs/quality.md).
+  quality(code) {
+    const third = code < 64 ? 0 : code < 128 ? 64 : 128;
+    return this.t(`quality.code-${this.has(`quality.code-${code}`) ? code : third}`);
+  }
+
   pick(text) {
     if (text === null || text === undefined) return '';
     return typeof text === 'object' ? text[this.lang] ?? text.en ?? '' : String(text);

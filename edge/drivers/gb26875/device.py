@@ -1,14 +1,15 @@
 """One transmission device: which of its points a frame speaks of, and what is known of the others.
 
 A device tells changes only. So after each connect its points are asked for; one it does not answer
-for keeps its last word as UNCERTAIN, and is NOT_AVAILABLE if there never was one.
+for keeps its last word as UNCERTAIN, and is NOT_AVAILABLE if there never was one. What became
+of a duty check the edge knows by itself.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -16,12 +17,15 @@ from edge.channel import Out, Reports
 from edge.drivers.gb26875.v2011 import data
 from edge.drivers.gb26875.v2011.data import Flag, Item, State, Value
 from edge.lanes import Kind
+from watchkeeper.duty import Duty
 from watchkeeper.profile import Component, Point
 from watchkeeper.quality import Quality
 from watchkeeper.site import Unit
 
 # Type and address of the system, type and address of the component, type of the measured value.
 Key: TypeAlias = tuple[int | None, int, int | None, int, int | None]
+
+SAME_MS: Final = 10  # a device on the same machine answers in less; further back the clock was set
 
 
 @dataclass(slots=True)
@@ -47,11 +51,19 @@ class Device:
     ) -> None:
         """Take the unit, its profile's points, their aliases and what names events."""
         self.unit, self.silent = unit, False
-        self._parts = [
-            _Part(point, _key(point, point.component), Reports([point], [alias], new_id))
+        made = [
+            (
+                _Part(point, _key(point, point.component), Reports([point], [alias], new_id)),
+                own.duty,
+            )
             for point, alias in zip(points, aliases, strict=True)
-            if point.component
+            if (own := point.component)
         ]
+        self._parts = [part for part, duty in made if not duty]
+        self._duty = [part for part, duty in made if duty]
+        for part in self._duty:
+            part.value = float(Duty.NOT_ASKED)
+        self._duty_at = 0  # Unix ms of the last word about one
         self._by_key: dict[Key, list[_Part]] = defaultdict(list)
         for part in self._parts:
             self._by_key[part.key].append(part)
@@ -59,13 +71,21 @@ class Device:
     @property
     def reports(self) -> Iterator[Reports]:
         """Return what is remembered of each point."""
-        return (part.reports for part in self._parts)
+        return (part.reports for part in (*self._parts, *self._duty))
 
     def came(self) -> None:
         """Forget what is fresh: while it was away anything may have changed."""
         self.silent = False
         for part in self._parts:
             part.fresh = False
+
+    def duty(self, word: Duty, at: int, out: Out, *, synchronised: bool) -> None:
+        """Report what became of a duty check; two words of one check are never of one instant."""
+        same = 0 <= self._duty_at - at < SAME_MS
+        self._duty_at = self._duty_at + 1 if same else at
+        for part in self._duty:
+            part.value = float(word)
+            _tell(part, self._duty_at, out, synchronised=synchronised)
 
     def take(self, items: Iterable[Item], at: int, out: Out, *, synchronised: bool) -> list[Key]:
         """Report what the device tells; return what no point of the profile stands for.
@@ -98,6 +118,8 @@ class Device:
             synchronised: Whether our clock is.
             settled: What it has not answered by now it will not answer.
         """
+        for part in self._duty:
+            _tell(part, at, out, synchronised=synchronised)
         for part in self._parts:
             if self.silent:
                 part.reports.failed(at, Quality.NO_ANSWER, out)

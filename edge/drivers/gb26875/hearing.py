@@ -15,6 +15,7 @@ from edge.drivers.gb26875.v2011 import data
 from edge.drivers.gb26875.v2011.data import DUTY_ANSWER, Operation
 from edge.drivers.gb26875.v2011.frame import Command, Frame, stamp, when
 from watchkeeper.clock import Clock, unix_ms
+from watchkeeper.duty import Duty
 
 MOST_SAID: Final = 1000  # different oddities that are logged, each once
 NEVER: Final = float("-inf")
@@ -53,6 +54,7 @@ class Peer:
     clock_set: float = NEVER
     told: float = NEVER  # tick of the last refresh
     duty: list["asyncio.Future[Operation]"] = field(default_factory=list)
+    checking: bool = False  # a duty check for the platform runs
 
     def came(self, link: Link) -> None:
         """Take a new connection; an older one of the same device is hung up."""
@@ -139,6 +141,11 @@ class Hearing:
             synchronised=self._synchronised(),
             settled=peer.asks >= TRIES,
         )
+
+    def duty(self, peer: Peer, word: Duty) -> None:
+        """Report what became of a duty check."""
+        at = unix_ms(self._clock.now())
+        peer.device.duty(word, at, self._out, synchronised=self._synchronised())
 
     def _take(self, peer: Peer, frame: Frame) -> None:
         told, name = data.decoded(frame.data), peer.device.unit.id

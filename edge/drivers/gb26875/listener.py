@@ -13,12 +13,13 @@ from typing import Final
 from edge.channel import Reports
 from edge.drivers.gb26875.device import Device
 from edge.drivers.gb26875.hearing import NEVER, Hearing, Peer
-from edge.drivers.gb26875.link import Link, Unanswered
+from edge.drivers.gb26875.link import Denied, Link, Unanswered
 from edge.drivers.gb26875.v2011 import data
 from edge.drivers.gb26875.v2011.data import Operation
 from edge.drivers.gb26875.v2011.frame import Bad, Command, Frame, Frames
 from edge.lanes import Kind
 from watchkeeper.clock import Clock
+from watchkeeper.duty import Duty
 from watchkeeper.ids import UnitId
 from watchkeeper.profile import Profile
 from watchkeeper.site import Gb26875, Unit
@@ -103,7 +104,7 @@ class Listener:
             Unanswered: The device is not connected, or nobody pressed it in time.
             Denied: The device will not ask.
         """
-        peer = next((each for each in self._peers.values() if each.device.unit.id == unit), None)
+        peer = self._peer(unit)
         if peer is None or peer.link is None:
             raise Unanswered(unit)
         pressed: asyncio.Future[Operation] = asyncio.get_running_loop().create_future()
@@ -115,6 +116,32 @@ class Listener:
             raise Unanswered(unit) from None
         finally:
             peer.duty.remove(pressed)
+
+    async def check_duty(self, unit: str, minutes: int) -> None:
+        """Do a duty check and report what becomes of it; one that runs is not begun again."""
+        peer = self._peer(unit)
+        if peer is None or peer.checking:
+            log.info("a duty check runs already", extra={"unit": unit})
+            return
+        peer.checking = True
+        self._hearing.duty(peer, Duty.ASKED)
+        word, said = Duty.UNANSWERED, ""
+        try:
+            pressed = await self.duty_check(unit, minutes)
+            word, said = Duty.ANSWERED, f"operator {pressed.operator}"
+        except (Unanswered, Denied) as why:
+            said = type(why).__name__
+        finally:
+            peer.checking = False
+        self._hearing.duty(peer, word)
+        log.info("duty check is over", extra={"unit": unit, "word": word.name, "why": said})
+
+    def has(self, unit: str) -> bool:
+        """Return whether a unit is on this bus."""
+        return self._peer(unit) is not None
+
+    def _peer(self, unit: str) -> Peer | None:
+        return next((each for each in self._peers.values() if each.device.unit.id == unit), None)
 
     async def _opened(self) -> asyncio.Server | None:
         where = self._where

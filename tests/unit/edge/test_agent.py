@@ -57,11 +57,12 @@ class Skewed(SystemClock):
 
 @asynccontextmanager
 async def running(
-    folder: Path, device: FakeDevice, clock: Skewed
+    folder: Path, device: FakeDevice, clock: Skewed, more: str = ""
 ) -> AsyncIterator[tuple[Agent, FakeBus, FakeBus]]:
     (folder / "tested.yaml").write_text(PROFILE, "utf-8")
     async with listening(device) as port:
-        (folder / "site.yaml").write_text(SITE.format(port=port), "utf-8")
+        text = SITE.format(port=port).replace("place: house}]", f"place: house}}{more}]")
+        (folder / "site.yaml").write_text(text, "utf-8")
         plant = site.load(folder / "site.yaml", folder)
         points = site.born(plant.points())
         me = Self("here", "plant", "boot", "1", "c", points, wire.birth_hash(points))
@@ -109,6 +110,7 @@ async def test_an_edge_nobody_hears_switches_its_output_until_it_is_heard(
 
         await until(lambda: device.registers[1, 1, 4] == 0)
         assert (agent.health()["alone"], agent.health()["events_open"]) == (0, 0)
+        assert {"behind/lan", "late_lan", "devices_left_out"} <= agent.health().keys()
         assert 'watchkeeper_edge_unit_age_s{of="panel"}' in agent.metrics()
 
 
@@ -149,4 +151,31 @@ async def test_a_clock_that_jumps_holds_nothing_up(
         await until(lambda: len(data_bus.sent("up/data")) > before)
         newest = wire.decode_data(data_bus.sent("up/data")[-1])
         assert abs(newest.start - unix_ms(clock.now())) < 20_000
+        assert agent._alive()  # noqa: SLF001
+
+
+@pytest.mark.serves("A2")
+async def test_a_device_with_a_mistake_is_left_out_and_told_and_the_others_are_read(
+    tmp_path: Path, device: FakeDevice
+) -> None:
+    wrong = ", {id: other, profile: nobody, bus: lan, unit: 2, place: house}"
+    async with running(tmp_path, device, Skewed(), wrong) as (agent, bus, data_bus):
+        await until(lambda: len(data_bus.sent("up/data")) > 0)
+        await until(lambda: len(bus.sent("up/state")) > 0)
+        told = wire.decode_state(bus.sent("up/state")[-1])
+        assert (told.health["devices_left_out"], told.health["left_out/other"]) == (1, 1)
+        assert list(told.ages) == ["panel"]
+        assert 'watchkeeper_edge_left_out{of="other"} 1' in agent.metrics()
+        assert [each.point for each in agent._me.points] == ["panel/detector"]  # noqa: SLF001
+
+
+async def test_an_edge_whose_devices_are_all_left_out_runs_and_says_so(
+    tmp_path: Path, device: FakeDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.PROFILE", PROFILE.replace("uint16", "uint17"))
+    retired = ", {id: old, profile: none, replaced_by: panel}"
+    async with running(tmp_path, device, Skewed(), retired) as (agent, bus, _):
+        await until(lambda: len(bus.sent("up/state")) > 0)
+        assert agent.health()["devices_left_out"] == 1
+        assert agent.ages() == {}
         assert agent._alive()  # noqa: SLF001

@@ -76,7 +76,7 @@ async def test_the_coil_is_written_read_back_and_released_by_the_owner_of_its_bu
     device, clock, facts = FakeDevice(), FixedClock(), [Facts(0, 0.0, 0.0)]
     async with a_bus(device) as poller:
         coil = Coil(poller.ask, clock, RELAY, 4)
-        alone = Alone(lambda: facts[0], coil, None, clock)
+        alone = Alone(lambda: facts[0], coil, [], clock)
         running = asyncio.create_task(alone.run_output(0.01))
         await until(lambda: coil.on is False)
         assert writes(device) == []
@@ -129,17 +129,38 @@ async def test_the_output_an_earlier_run_left_on_is_released() -> None:
 async def test_the_second_route_is_told_once_it_answers_and_once_it_is_over() -> None:
     device, clock, facts, told = FakeDevice(), FixedClock(), [Facts(2, 70.0, 0.0)], Told()
     async with a_bus(device) as poller:
-        alone = Alone(lambda: facts[0], Coil(poller.ask, clock, RELAY, 4), told, clock)
+        alone = Alone(lambda: facts[0], Coil(poller.ask, clock, RELAY, 4), [told], clock)
+        (way,) = alone.ways
         told.open = False
         alone.decide()
-        await alone.tell(told)
+        await alone.tell(way)
         told.open = True
-        await alone.tell(told)
+        await alone.tell(way)
         assert told.said == [], "not again so soon"
         clock.pass_(6)
-        await alone.tell(told)
-        await alone.tell(told)
+        await alone.tell(way)
+        await alone.tell(way)
         facts[0] = Facts(0, 0.0, 0.0)
         alone.decide()
-        await alone.tell(told)
+        await alone.tell(way)
     assert told.said == [(True, 2), (False, 0)]
+
+
+async def test_a_way_that_refuses_holds_no_other_back_and_is_tried_ever_more_rarely() -> None:
+    device, clock, refusing, taking = FakeDevice(), FixedClock(), Told(), Told()
+    facts, rests = [Facts(2, 70.0, 0.0)], []
+    refusing.open = False
+    async with a_bus(device) as poller:
+        coil = Coil(poller.ask, clock, RELAY, 4)
+        alone = Alone(lambda: facts[0], coil, [refusing, taking], clock)
+        alone.decide()
+        for _ in range(6):
+            await asyncio.gather(*(alone.tell(way) for way in alone.ways))
+            rests.append(alone.ways[0].next - clock.tick())
+            clock.pass_(rests[-1])
+        facts[0] = Facts(0, 0.0, 0.0)
+        alone.decide()
+        await asyncio.gather(*(alone.tell(way) for way in alone.ways))
+    assert taking.said == [(True, 2), (False, 0)]
+    assert rests == [5, 10, 20, 40, 60, 60]
+    assert refusing.said == [], "what was never said need not be taken back"

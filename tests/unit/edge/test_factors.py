@@ -37,7 +37,7 @@ METER = [
 def channels(points: list[Point] = METER) -> list[Channel]:
     board, aliases = Board(points), range(len(points))
     return [
-        Channel(block, points, aliases, MODBUS, 1.0, lambda *_: "id", board=board)
+        Channel(block, points, aliases, MODBUS, [1.0] * len(points), lambda *_: "id", board=board)
         for block in plan.blocks(points, MODBUS)
     ]
 
@@ -105,7 +105,7 @@ def test_blocks_scale_as_the_points_do_one_by_one(values: bytes, ratios: bytes) 
     for block in reversed(plan.blocks(points, MODBUS)):
         data = memory[block.address]
         got = Decoder(block, points, MODBUS, [1.0] * len(points))(data)
-        Factors(block, points, board)(got)
+        assert Factors(block, points, board)(got, 0) is None
         for position, value in zip(block.points, got.tolist(), strict=True):
             made[points[position].id] = value
             own = plan.registers_of(block, points[position], data)

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from edge.drivers.modbus import Line, LineDown, NoAnswer, Refused, Request, request
+from edge.drivers.modbus import Broken, Line, LineDown, NoAnswer, Refused, Request, request
 from edge.plan import Block
 from tests.fakes_modbus import FakeDevice, frame, listening
 from tests.parts import free_port
@@ -97,6 +97,22 @@ async def test_no_wrong_answer_is_taken_and_the_next_is_asked_on_a_new_connectio
     assert device.connections == 2
 
 
+@pytest.mark.serves("A1")
+async def test_an_answer_cut_short_is_not_filled_up_from_the_next_one(device: FakeDevice) -> None:
+    device.trouble = lambda question, right: right[:-2] + other_transaction(question, right)
+    async with line(device) as bus:
+        with pytest.raises(Broken, match="more than an answer"):
+            await bus.read(asked())
+
+
+async def test_an_answer_that_comes_twice_is_taken_once(device: FakeDevice) -> None:
+    device.trouble = lambda _question, right: right + right
+    async with line(device) as bus:
+        assert await bus.read(asked()) == b"\1\2\3\4"
+        assert await bus.read(asked()) == b"\1\2\3\4"
+    assert device.connections == 1
+
+
 async def test_a_late_answer_is_not_taken_for_the_next_one(device: FakeDevice) -> None:
     late: list[bytes] = []
 
@@ -118,7 +134,7 @@ async def test_a_device_that_hangs_up_is_noticed_before_the_time_out(device: Fak
 
     device.trouble = hang_up
     async with line(device) as bus:
-        with pytest.raises(NoAnswer):
+        with pytest.raises(Broken):
             await bus.read(asked(timeout_s=50))
 
 

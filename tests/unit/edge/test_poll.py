@@ -120,10 +120,10 @@ async def test_a_silent_unit_becomes_unknown_and_the_others_go_on(device: FakeDe
 async def test_a_silent_unit_is_asked_ever_more_rarely(device: FakeDevice) -> None:
     device.silent.add(1)
     async with polling(device, {1: profile(point(0)), 2: profile(point(0))}) as (_, poller):
-        await until(lambda: poller.units[0].misses == 3)
-        assert poller.units[0].resume - SystemClock().tick() > 2.0
+        await until(lambda: poller.units[0].misses == 4)
+        assert poller.units[0].resume - SystemClock().tick() > 1.5
         asked = [each for each in device.asked if each[0] == 1]
-        assert len(asked) == 3
+        assert len(asked) == 4
 
 
 @pytest.mark.serves("A4")
@@ -199,8 +199,43 @@ def test_the_rest_of_a_silent_unit_grows_to_five_minutes() -> None:
         unit.missed(0.0)
         unit.rest(0.0)
         rests.append(unit.resume)
-    assert rests[:4] == [1, 2, 4, 8]
+    assert rests[:5] == [1, 1, 2, 4, 8]
     assert rests[-1] == 300
+
+
+async def test_a_unit_is_not_left_alone_for_longer_while_no_other_answers_either() -> None:
+    unit = PolledUnit(Unit("u", "test", "lan", 1, "house"), profile(), [], [], 0.0, LONGEST_REST_S)
+    for _ in range(12):
+        unit.rest(5.0, others=False)
+    assert unit.resume == 6.0
+
+
+@pytest.mark.serves("A1")
+async def test_a_lost_connection_is_no_dead_unit_and_is_made_again_at_once(
+    device: FakeDevice,
+) -> None:
+    def hang_up(_question: bytes, _right: bytes) -> None:
+        device.trouble = None
+        device.hang_up()
+
+    async with polling(device, {1: profile(point(0))}) as (out, poller):
+        await until(lambda: out.quality == {100: 0})
+        before = poller.reads
+        device.trouble = hang_up
+        await until(lambda: device.connections == 2 and poller.reads > before + 1)
+        assert poller.units[0].resume == 0.0
+        assert poller.units[0].misses == 0
+
+
+async def test_a_unit_that_always_hangs_up_is_asked_ever_more_rarely(device: FakeDevice) -> None:
+    def hang_up(question: bytes, right: bytes) -> bytes | None:
+        return device.hang_up() if question[6] == 1 else right
+
+    device.trouble = hang_up
+    async with polling(device, {1: profile(point(0)), 2: profile(point(0))}) as (_, poller):
+        await until(lambda: poller.units[0].rests == 3)
+        assert len([each for each in device.asked if each[0] == 1]) <= 6
+        assert poller.units[0].resume - SystemClock().tick() > 1.5
 
 
 async def test_a_busy_device_keeps_its_block(device: FakeDevice) -> None:

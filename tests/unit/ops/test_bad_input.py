@@ -15,10 +15,11 @@ from tests import parts
 
 CATALOG = Path(__file__).parents[3] / "catalog"
 SERVER, EDGE, GATEWAY = ("server",), ("edge", "--edge", "plant-b1"), ("gateway",)
+STRICT = (*EDGE, "--strict")
 
 
 def told(folder: Path, *words: str) -> str:
-    """Run a program that must refuse to start; return the last line it says."""
+    """Run a program that must refuse to start; return what it says, a line for each mistake."""
     folder.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [sys.executable, "-m", "ops.main", *words, "--data", str(folder / "var")],
@@ -27,10 +28,11 @@ def told(folder: Path, *words: str) -> str:
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
-    line = done.stderr.strip().splitlines()[-1]
-    assert line.startswith(f"watchkeeper {words[0]}: ")
-    assert line.endswith(")"), "no way to mend it"
-    return line
+    start = f"watchkeeper {words[0]}: "
+    lines = [line for line in done.stderr.strip().splitlines() if line.startswith(start)]
+    assert lines
+    assert all(line.endswith(")") for line in lines), "no way to mend it"
+    return "\n".join(lines)
 
 
 def settings(folder: Path, text: str) -> str:
@@ -62,14 +64,31 @@ def broken(file: Path, was: str, now: str) -> str:
 
 
 @pytest.mark.serves("A2")
-@pytest.mark.parametrize("program", [SERVER, EDGE], ids=lambda words: words[0])
-def test_a_broken_profile_is_told_by_whoever_needs_it(
-    catalog: Path, program: tuple[str, ...]
+@pytest.mark.parametrize(
+    ("file", "was", "now", "what"),
+    [
+        ("profiles/xy-md02.yaml", "type: int16", "type: int17", "int17"),
+        ("sites/riverside-plaza.yaml", "profile: eastron-sdm630", "profile: nobody", "nobody"),
+    ],
+)
+def test_strict_refuses_a_device_with_a_mistake(
+    catalog: Path, file: str, was: str, now: str, what: str
 ) -> None:
-    where = broken(catalog / "profiles/xy-md02.yaml", "type: int16", "type: int17")
-    line = told(catalog.parent, *program, "--config", str(catalog.parent / "watchkeeper.toml"))
+    where = broken(catalog / file, was, now)
+    line = told(catalog.parent, *STRICT, "--config", str(catalog.parent / "watchkeeper.toml"))
     assert where in line
-    assert "int17" in line
+    assert what in line
+
+
+def test_strict_tells_every_mistake_on_a_line_of_its_own(catalog: Path) -> None:
+    site = catalog / "sites/riverside-plaza.yaml"
+    first = broken(site, "profile: eastron-sdm630", "profile: nobody")
+    second = broken(catalog / "profiles/xy-md02.yaml", "type: int16", "type: int17")
+    line = told(catalog.parent, *STRICT, "--config", str(catalog.parent / "watchkeeper.toml"))
+    assert first in line
+    assert second in line
+    assert line.count("no profile `nobody`") == 1
+    assert line.count("int17") == 1
 
 
 @pytest.mark.parametrize(
@@ -79,7 +98,6 @@ def test_a_broken_profile_is_told_by_whoever_needs_it(
         ("rules/fire.yaml", "plan: fire", "plans: fire", "unknown field `plans`"),
         ("plans/fire.yaml", "sources: 2 ", "sources: two ", "trigger.sources"),
         ("i18n/alarms.yaml", "{zh:", "{cn:", "`cn`"),
-        ("sites/riverside-plaza.yaml", "profile: eastron-sdm630", "profile: nobody", "nobody"),
         ("sites/riverside-plaza.yaml", "{id: hvac-1,", "{id: main-1,", "main-1"),
     ],
 )
@@ -96,6 +114,8 @@ def test_a_broken_file_of_the_server_is_told_with_its_line(
     ("program", "file", "says"),
     [
         (EDGE, "rules/fire.yaml", "edge starts"),
+        (EDGE, "profiles/xy-md02.yaml", "device left out"),
+        (SERVER, "profiles/xy-md02.yaml", "device left out"),
         (GATEWAY, "rules/fire.yaml", "no connection to the broker"),
         (GATEWAY, "profiles/xy-md02.yaml", "no connection to the broker"),
     ],

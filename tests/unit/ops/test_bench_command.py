@@ -10,7 +10,7 @@ from watchkeeper.settings import Settings
 
 def test_a_bench_that_is_not_installed_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(bench.BENCHES, "store", "benchmarks.not_there")
-    options = argparse.Namespace(name="store", smoke=True, short=False, json=None)
+    options = argparse.Namespace(names=["store"], smoke=True, short=False, json=None)
     with pytest.raises(ConfigError, match="in a checkout"):
         bench.run(Settings(), options, "bench")
 

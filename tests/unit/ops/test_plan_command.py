@@ -37,7 +37,7 @@ def plan(catalog: Path, baud: int) -> int:
     file = catalog / "site.yaml"
     file.write_text(SITE.format(baud=baud), "utf-8")
     config = catalog / "watchkeeper.toml"
-    return main(["plan", "--config", str(config), "--site", str(file)])
+    return main(["edge", "plan", "--config", str(config), str(file)])
 
 
 @pytest.mark.serves("A3")
@@ -66,5 +66,25 @@ def test_a_line_that_cannot_keep_up_is_told(
 
 
 def test_the_demo_site_keeps_its_rates(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", "--edge", "plant-b1"]) == 0
-    assert "cannot keep" not in capsys.readouterr().out
+    assert main(["edge", "plan", "--edge", "plant-b1"]) == 0
+    told = capsys.readouterr().out
+    assert main(["edge", "plan", "riverside-plaza", "--edge", "plant-b1"]) == 0
+    assert capsys.readouterr().out == told
+    assert "cannot keep" not in told
+    assert "plant-b1  bus meters" in told
+
+
+def test_a_device_that_is_left_out_is_told(
+    catalog: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = catalog / "site.yaml"
+    file.write_text(SITE.format(baud=9600).replace("unit: 2", "unit: 0"), "utf-8")
+    assert main(["edge", "plan", str(file), "--config", str(catalog / "watchkeeper.toml")]) == 1
+    told = capsys.readouterr().out
+    assert f"left out: m-2\n  {file}:9: edges[0].units[1].unit: nobody answers as 0" in told
+    assert "  m-1 " in told
+
+
+def test_the_plan_stands_under_the_edge_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan"]) == 2
+    assert "no command `plan`" in capsys.readouterr().err

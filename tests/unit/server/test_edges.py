@@ -16,13 +16,13 @@ class Watch:
     """Edges on a bus, and what they signalled."""
 
     def __init__(self, *, connected: bool) -> None:
-        self.clock, self.said = FixedClock(), list[tuple[str, bool]]()
+        self.clock, self.said = FixedClock(), list[tuple[str, bool | None]]()
         plant = site.load(CATALOG / "sites/riverside-plaza.yaml", CATALOG / "profiles")
         latest = Latest(plant, unix_ms(self.clock.now()))
         self.edges = Edges("riverside", latest, self.clock, self.hear)
         self.edges.listen(FakeBus(connected=connected))
 
-    def hear(self, rule: str, _: PointId, so: bool) -> None:  # noqa: FBT001 - a Signal
+    def hear(self, rule: str, _: PointId, so: bool | None) -> None:  # noqa: FBT001 - a Signal
         self.said.append((rule, so))
 
     def pass_(self, seconds: int) -> None:

@@ -26,8 +26,11 @@ def book(plant: Plant) -> Rulebook:
     return rules.load(CATALOG / "rules", plant)
 
 
-def test_every_rule_of_the_catalog_finds_points_on_the_demo_site(book: Rulebook) -> None:
-    bound = {watch.rule.key for watch in [*book.watches.values(), *book.stale.values()]}
+def test_every_rule_of_the_catalog_finds_points_on_the_demo_sites(book: Rulebook) -> None:
+    school = site.load(CATALOG / "sites/lakeside-school.yaml", CATALOG / "profiles")
+    books = (book, rules.load(CATALOG / "rules", school))
+    watches = [watch for b in books for watch in [*b.watches.values(), *b.stale.values()]]
+    bound = {watch.rule.key for watch in watches}
     assert {key for key, rule in book.rules.items() if not rule.signal} == bound
 
 

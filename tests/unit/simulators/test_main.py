@@ -21,7 +21,7 @@ START = (
     "from watchkeeper.settings import Settings\n"
     "data, site, port = sys.argv[1:]\n"
     "settings = Settings(data=pathlib.Path(data), site=pathlib.Path(site))\n"
-    "sys.exit(main.run(settings, seed=7, story_port=int(port), lively=True))\n"
+    "sys.exit(main.run(settings, seed=7, story_port=int(port), lively=True, scenario='leak'))\n"
 )
 
 
@@ -53,7 +53,7 @@ async def connected(port: int, process: asyncio.subprocess.Process) -> AsyncModb
 
 @pytest.mark.serves("A10")
 async def test_it_starts_plays_a_scenario_and_ends_when_told(tmp_path: Path) -> None:
-    *buses, story = free_ports(4)
+    *buses, story = free_ports(5)
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", START, str(tmp_path), str(site_on(buses, tmp_path)), str(story),
         cwd=ROOT,
@@ -64,6 +64,8 @@ async def test_it_starts_plays_a_scenario_and_ends_when_told(tmp_path: Path) -> 
             base_url=f"http://127.0.0.1:{story}", trust_env=False
         ) as control:
             await control.post("/scenario", json={"name": "fire", "detectors": [3]})
+            begun = await control.post("/scenario", json={"play": "outage"})
+            assert begun.json()["name"]["en"] == "Mains failure"
         answer = await panel.read_holding_registers(256, count=4, device_id=1)
         assert answer.registers == [1, 0, 0, 1]
         panel.close()

@@ -2,18 +2,21 @@
 
 import asyncio
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator
 
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
-from simulators import modbus_server
-from simulators.building import Building, Slot
+from simulators import modbus_server, slots
+from simulators.building import Building
+from simulators.slots import Line, Slot
 
 SLOTS = {
     1: Slot("meter", 1, "lan", {(4, 0): struct.pack(">4H", 1, 2, 3, 4), (4, 10): b"\0\x09"}),
     2: Slot("pump", 2, "lan", {(2, 0): bytes([1, 0, 0, 0, 0, 0, 0, 0, 1])}),
     3: Slot("gone", 3, "lan", {(4, 0): b"\0\1"}, silent=True),
+    4: Slot("dark", 4, "lan", {(4, 0): b"\0\1"}, dead=True),
 }
 
 
@@ -111,4 +114,65 @@ async def test_every_unit_of_a_bus_answers_under_its_number(building: Building) 
     (watts,) = struct.unpack(">f", struct.pack(">2H", *answer.registers))
     assert watts == pytest.approx(building.power_w("main-1", building.at_ms), rel=1e-6)
     client.close()
+    server.close()
+
+
+def test_a_device_without_power_answers_nothing() -> None:
+    assert modbus_server.answer(SLOTS, 4, bytes.fromhex("0400000001")) is None
+
+
+async def test_a_slow_device_answers_late_and_holds_up_nobody_else() -> None:
+    slots = {
+        1: Slot("slow", 1, "lan", {(4, 0): b"\0\7"}, delay_ms=200),
+        2: Slot("quick", 2, "lan", {(4, 0): b"\0\x08"}),
+    }
+    server = await modbus_server.serve(slots, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    began = asyncio.get_running_loop().time()
+    writer.write(b"".join(struct.pack(">HHHBBHH", unit, 0, 6, unit, 4, 0, 1) for unit in (1, 2)))
+    assert (await reader.readexactly(11)).hex() == "0002000000050204020008"
+    assert (await reader.readexactly(11)).hex() == "0001000000050104020007"
+    assert asyncio.get_running_loop().time() - began >= 0.19
+    writer.close()
+    server.close()
+
+
+def test_noise_spoils_its_share_of_answers_in_every_way_and_seeded() -> None:
+    line, same = Line("lan", seed=3), Line("lan", seed=3)
+    assert [line.spoil() for _ in range(100)] == [None] * 100
+    line.share = same.share = 0.3
+    spoilt = [line.spoil() for _ in range(2_000)]
+    assert spoilt == [same.spoil() for _ in range(2_000)]
+    counts = Counter(spoilt)
+    assert 0.25 < 1 - counts[None] / 2_000 < 0.35
+    assert set(counts) == {None, "lost", "late", "short", "foreign", "gateway"}
+    assert line.spoilt == 2_000 - counts[None]
+
+
+@pytest.mark.parametrize(
+    ("how", "answer"),
+    [
+        pytest.param("lost", "", id="lost"),
+        pytest.param("late", "00070000000701040400010002", id="late"),
+        pytest.param("short", "00070000000401040400", id="short: its byte count is too high"),
+        pytest.param("foreign", "55520000000701040400010002", id="of another request"),
+        pytest.param("gateway", "00070000000301840b", id="the gateway heard nothing"),
+    ],
+)
+def test_what_noise_makes_of_an_answer(how: slots.Spoilt, answer: str) -> None:
+    whole = bytes.fromhex("00070000000701040400010002")
+    assert modbus_server.spoilt(how, whole).hex() == answer
+
+
+async def test_a_noisy_line_spoils_what_the_server_answers() -> None:
+    line = Line("lan", seed=1)
+    line.share, line.choices = 1.0, ("foreign",)
+    server = await modbus_server.serve(SLOTS, "127.0.0.1", 0, line)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    writer.write(struct.pack(">HHHBBHH", 7, 0, 6, 1, 4, 0, 1))
+    assert (await reader.readexactly(11)).hex() == "5552000000050104020001"
+    line.share = 0.0
+    writer.write(struct.pack(">HHHBBHH", 7, 0, 6, 1, 4, 0, 1))
+    assert (await reader.readexactly(11)).hex() == "0007000000050104020001"
+    writer.close()
     server.close()

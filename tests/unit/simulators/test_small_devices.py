@@ -14,6 +14,9 @@ def test_the_panel_says_the_worst_of_its_detectors() -> None:
     assert panel.state == FIRE
     panel.put(3, FAULT)  # a fire stays until the reset
     assert panel.detectors == [0, FAULT, FIRE, 0]
+    panel.put(2, NORMAL)
+    panel.end(FIRE)
+    panel.end(FAULT)
     panel.reset()
     assert panel.state == NORMAL
 

@@ -12,8 +12,27 @@ def pass_(stage: Stage, seconds: int) -> None:
         stage.advance(stage.building.at_ms + 1000)
 
 
+ELSEWHERE = {"clock-jump", "booster-trip"}  # units of other sites: test_scripts.py, test_booster.py
+ON_THE_LINE = {"slow-device", "bus-noise"}  # test_modbus_server.py
+WHEN_NEEDED = {"generator-fails", "ups-battery"}  # shown by an outage, a test: test_supply.py
+LASTING = [
+    name
+    for name, scenario in SCENARIOS.items()
+    if scenario.clear is not None and name not in ELSEWHERE | ON_THE_LINE | WHEN_NEEDED
+]
+MOMENTARY = [name for name, scenario in SCENARIOS.items() if scenario.clear is None]
+
+
+@pytest.mark.parametrize("name", MOMENTARY)
+def test_what_is_done_in_a_moment_is_not_wrong_afterwards(stage: Stage, name: str) -> None:
+    stage.play(Request(name), stage.building.at_ms)
+    assert stage.active() == []
+    with pytest.raises(NotPossible, match=r"simulators\.no-clear"):
+        stage.play(Request(name, clear=True), stage.building.at_ms)
+
+
 @pytest.mark.serves("A10")
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", LASTING)
 def test_every_scenario_begins_shows_in_the_registers_and_ends(stage: Stage, name: str) -> None:
     def registers() -> dict[tuple[int, int], bytes] | None:
         slot = stage.building.slots[cause.unit]

@@ -51,6 +51,13 @@ def load(folder: Path, more: str) -> profile.Profile:
         (f"{WORD}, bits: [4, 2]", "bits 4 to 2 of a uint16"),
         (f"{FLOAT}, bit: 2", "a bit of a float32"),
         (f"{WORD}, deadband_percent: 101", "deadband_percent"),
+        (f"{WORD}, function: 1", "a uint16 of function 1"),
+        (f"{FLOAT}, function: 2", "a float32 of function 2"),
+        ("type: bool, bit: 3, function: 2", "a bool with a bit of function 2"),
+        (f"{WORD}, function: 5", "function"),  # 5, 6, 15 and 16 write
+        (f"{WORD}, function: 6", "function"),
+        ("type: bool, function: 15", "function"),
+        (f"{WORD}, function: 16", "function"),
     ],
 )
 def test_what_does_not_go_together_is_refused_with_its_line(
@@ -73,6 +80,9 @@ def test_what_does_not_go_together_is_refused_with_its_line(
         f"{WORD}, scale_from: ct, scale_kind: factor",
         "type: uint32, ratio_from: [ct], kind: counter",
         f"{FLOAT}, deadband: 1, deadband_percent: 2",
+        "type: bool, function: 1",
+        "type: bool, function: 2, scale: -1, offset: 1",
+        "type: bool, bit: 3, function: 3",
     ],
 )
 def test_what_goes_together_is_taken(tmp_path: Path, more: str) -> None:
@@ -90,3 +100,12 @@ def test_a_row_of_points_may_have_a_row_of_scales(tmp_path: Path) -> None:
         "utf-8",
     )
     assert [point.scale_from for point in profile.load(path).points[-2:]] == ["s1", "s2"]
+
+
+@pytest.mark.parametrize("function", [0, 5, 6, 15, 16, 22, 23])
+def test_a_profile_cannot_name_a_function_that_writes(tmp_path: Path, function: int) -> None:
+    path = tmp_path / "thing.yaml"
+    path.write_text(HEAD.replace("points:", f"modbus: {{function: {function}}}\npoints:"), "utf-8")
+    with pytest.raises(ConfigError, match="function") as told:
+        profile.load(path)
+    assert told.value.where.endswith("thing.yaml:6")

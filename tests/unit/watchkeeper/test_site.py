@@ -4,6 +4,7 @@ import pytest
 
 from watchkeeper import profile, site
 from watchkeeper.errors import ConfigError
+from watchkeeper.ids import PointId
 
 PROFILE = """schema: wk.profile/1
 id: thing
@@ -37,10 +38,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def load(folder: Path, text: str) -> site.Plant:
+def load(folder: Path, text: str, *, strict: bool = False) -> site.Plant:
     path = folder / "the-site.yaml"
     path.write_text(text, "utf-8")
-    return site.load(path, folder)
+    return site.load(path, folder, strict=strict)
 
 
 def test_points_have_the_unit_and_the_profile_in_their_id(folder: Path) -> None:
@@ -79,7 +80,7 @@ def test_what_does_not_fit_together_is_told_with_its_line(
     folder: Path, old: str, new: str, line: int, what: str
 ) -> None:
     with pytest.raises(ConfigError, match=what) as told:
-        load(folder, SITE.replace(old, new))
+        load(folder, SITE.replace(old, new), strict=True)
     assert told.value.where.endswith(f"the-site.yaml:{line}")
 
 
@@ -106,10 +107,61 @@ def test_a_bus_that_cannot_be_is_told_with_its_line(
     folder: Path, text: str, line: int, what: str
 ) -> None:
     with pytest.raises(ConfigError, match=what) as told:
-        load(folder, text)
+        load(folder, text, strict=True)
     assert told.value.where.endswith(f"the-site.yaml:{line}")
 
 
 def test_a_missing_site_file_is_told(folder: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         site.load(folder / "nowhere.yaml", folder)
+
+
+REPLACED = SITE.replace("id: m-1, ", "id: m-1, replaced_by: m-2, ")
+
+
+def test_a_retired_unit_is_not_polled_and_keeps_its_name_and_its_points(folder: Path) -> None:
+    plant = load(folder, REPLACED.replace("place: hall/1", "name: {zh: 旧, en: Old}"), strict=True)
+    assert [unit.id for unit in plant.units()] == ["m-2"]
+    assert {item.unit.id for item in plant.points()} == {"m-2"}
+    assert [unit.id for unit in plant.site.edges[0].units] == ["m-2"]
+    assert [unit.name.en for unit in plant.retired if unit.name] == ["Old"]
+    assert plant.past_points()[0].id == "m-1/power"
+
+
+@pytest.mark.parametrize(
+    "gone", ["bus: lan, unit: 1", "profile: thing, bus: lan", "profile: thing, bus: lan, unit: 1"]
+)
+def test_a_retired_unit_needs_neither_its_bus_nor_its_profile(folder: Path, gone: str) -> None:
+    left = "profile: gone" if "profile" in gone else "bus: gone"
+    plant = load(folder, REPLACED.replace(gone, left, 1), strict=True)
+    assert [unit.id for unit in plant.retired] == ["m-1"]
+    assert bool(plant.past_points()) is (left == "bus: gone")
+    assert plant.lineage(PointId("m-2/power")) == ["m-2/power", "m-1/power"]
+
+
+def test_history_goes_back_over_several_replacements(folder: Path) -> None:
+    more = "      - {id: m-0, profile: thing, replaced_by: m-1}\n"
+    plant = load(folder, REPLACED + more, strict=True)
+    assert plant.lineage(PointId("m-2/power")) == ["m-2/power", "m-1/power", "m-0/power"]
+    assert plant.lineage(PointId("m-1/power")) == ["m-1/power", "m-0/power"]
+    assert plant.lineage(PointId("m-0/power")) == ["m-0/power"]
+
+
+def test_what_a_left_out_meter_feeds_keeps_its_place_in_the_tree(folder: Path) -> None:
+    text = SITE.replace("id: m-1, ", "id: m-1, feeds: [m-2], ").replace("unit: 1,", "unit: x,")
+    assert load(folder, text).feeders() == {}  # nothing of it can be read
+    text = SITE.replace("id: m-1, ", "id: m-1, feeds: [m-2], ").replace("lan, unit: 1", "wan")
+    assert load(folder, text).feeders() == {"m-2": "m-1"}
+
+
+def test_a_retired_meter_gives_its_place_in_the_tree_to_its_successor(folder: Path) -> None:
+    text = REPLACED.replace("id: m-1, ", "id: m-1, feeds: [a, b], ")
+    text = text.replace("id: m-2, ", "id: m-2, feeds: [a], ")
+    assert load(folder, text).feeders() == {"a": "m-2", "b": "m-1"}
+
+
+def test_the_outline_asks_no_profile_and_skips_what_cannot_be_read(folder: Path) -> None:
+    path = folder / "the-site.yaml"
+    path.write_text(SITE.replace("thing", "nobody").replace("unit: 2", "unit: two"), "utf-8")
+    found = site.outline(path)
+    assert (found.site.id, [unit.id for unit in found.edges[0].units]) == ("s", ["m-1"])

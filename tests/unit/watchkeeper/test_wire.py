@@ -47,6 +47,19 @@ def test_garbage_is_an_error_one_can_catch(payload: bytes) -> None:
 
 @pytest.mark.parametrize(
     "change",
+    [{"what": "reset"}, {"minutes": 0}, {"minutes": 256}, {"minutes": 1.5}, {"unit": 3}],
+)
+def test_a_command_is_a_duty_check_or_nothing(change: dict[str, object]) -> None:
+    whole = {"id": "cmd_1", "unit": "fire-panel", "what": "duty_check", "minutes": 255}
+    command = wire.decode_command(wire.encode(whole))
+    assert wire.decode_command(wire.encode(command)) == command
+    assert b'"v":1' in wire.encode(command)
+    with pytest.raises(msgspec.ValidationError):
+        wire.decode_command(wire.encode(whole | change))
+
+
+@pytest.mark.parametrize(
+    "change",
     [
         pytest.param({"d": [0]}, id="short column"),
         pytest.param({"x": [[9, 128]]}, id="quality of nothing"),
