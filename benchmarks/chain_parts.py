@@ -189,7 +189,7 @@ def _walks(job: Job) -> tuple[list[bytes], list[tuple[Aliases, Floats]]]:
     size, rounds = min(MOST, job.points), job.batch // min(MOST, job.points)
     bodies, values = [], []
     for walk in range(WALKS):
-        own = np.arange(walk * size, (walk + 1) * size) % job.points
+        own = np.arange(walk * size, (walk + 1) * size, dtype=np.int64) % job.points
         level[own] += rng.normal(0, 0.05, size)
         value = np.round(np.tile(level[own], rounds), 2)
         value[rng.random(job.batch) < LEAVES / 2] += 100  # above the limit once, and back again
@@ -200,7 +200,7 @@ def _walks(job: Job) -> tuple[list[bytes], list[tuple[Aliases, Floats]]]:
             "x": [],
         }
         bodies.append(wire.encode(body)[1:])
-        values.append((np.tile(own, rounds), value))
+        values.append((np.tile(own, rounds), value.astype(np.float64)))
     return bodies, values
 
 
@@ -216,7 +216,9 @@ def stored(path: Path, points: int) -> Totals:
     db = open_to_read(path)
     if db is None:
         raise FileNotFoundError(path)
-    names = [f"unit-{e}/p-{p:0{len(str(points))}}" for e in range(EDGES) for p in range(1, points + 1)]
+    names = [
+        f"unit-{e}/p-{p:0{len(str(points))}}" for e in range(EDGES) for p in range(1, points + 1)
+    ]
     order = {name: place for place, name in enumerate(names)}
     place = np.zeros(len(order), np.int64)
     for number, key in db.execute("select number, key from series"):

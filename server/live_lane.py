@@ -6,6 +6,7 @@ count.
 """
 
 import logging
+from collections import deque
 from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, Full, Queue
@@ -30,6 +31,7 @@ from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.ids import EdgeId, NewId
 
 QUEUE = 5_000  # messages; when it is full the newest message is dropped, its values come again
+FLYING = 1_000  # changes on their way to the tables; beyond it we wait, and messages are dropped
 TRUST_MS = 60_000  # an edge's clock may be ahead by this
 
 log = logging.getLogger(__name__)
@@ -52,7 +54,12 @@ class LiveLane:
         self._sure, self._clock, self._new_id = sure, clock, new_id
         self._waiting: Queue[tuple[str, bytes] | None] = Queue(QUEUE)
         self._thread = Thread(target=self._run, name="live lane", daemon=True)
+        self._flying: deque[Done] = deque()
         self.dropped = 0  # messages since start
+
+    def waiting(self) -> int:
+        """Return about how many messages wait."""
+        return self._waiting.qsize()
 
     def listen(self, bus: Bus) -> None:
         """Subscribe."""
@@ -135,6 +142,9 @@ class LiveLane:
                 turn = Turn.LIFE_SAFETY if watch.rule.handling == "life_safety" else Turn.EVENT
                 done = self._sure.do(partial(self._decide, watch, sample), turn)
                 done.add_done_callback(partial(self._landed, slot))
+                self._flying.append(done)
+                if len(self._flying) > FLYING:
+                    self._flying.popleft().exception()  # waits; `_decide` says what went wrong
 
     def _landed(self, slot: int, _: Done) -> None:
         self._watching.landed(slot)

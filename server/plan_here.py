@@ -48,19 +48,25 @@ class PlantNames:
 
     def __init__(self, plant: Plant) -> None:
         self._plant = plant
-        self._names: dict[str, Text] = {}
-        for unit in [*plant.retired, *plant.units()]:
-            if unit.name is not None:
-                self._names[unit.id] = unit.name
-            self._names.update({zone.id: zone.name for zone in unit.zones})
-        for item in [*plant.past_points(), *plant.points()]:
-            unit_name, point = self.of(item.unit.id), item.point.name
-            names = (f"{unit_name.zh} {point.zh}", f"{unit_name.en}: {point.en}")
-            self._names[item.id] = Text(*names)
+        self._units = {unit.id: unit for unit in [*plant.retired, *plant.units()]}
+        self._names = {unit.id: unit.name for unit in self._units.values() if unit.name}
+        self._names |= {zone.id: zone.name for unit in self._units.values() for zone in unit.zones}
 
     def of(self, place: str) -> Text:
         """Return the name of a place, zone, unit or point; what is unknown is called by its id."""
-        return self._names.get(place) or place_name(place, self._plant)
+        return self._names.get(place) or self._of_point(place) or place_name(place, self._plant)
+
+    def _of_point(self, point: str) -> Text | None:
+        unit_id, _, name = point.partition("/")
+        unit = self._units.get(unit_id)
+        profile = self._plant.profiles.get(unit.profile) if unit else None
+        found = (
+            next((each for each in profile.points if each.id == name), None) if profile else None
+        )
+        if found is None:
+            return None
+        of_unit = self.of(unit_id)
+        return Text(f"{of_unit.zh} {found.name.zh}", f"{of_unit.en}: {found.name.en}")
 
 
 def maker(parts: Parts) -> Callable[[Unit], Here]:

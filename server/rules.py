@@ -1,8 +1,9 @@
 """The rule book: catalog/rules read, checked with file and line, bound to the points of a site."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache, partial
 from math import inf
 from pathlib import Path
 from string import Formatter
@@ -146,12 +147,13 @@ def _bound(rule: Rule, plant: Plant, where: _Where) -> Iterator[Watch]:
     if rule.signal:
         return
     units = {unit.id: unit for unit in plant.units()}
+    called = cache(partial(place_name, plant=plant))  # thousands of points share a few
     for item in plant.points():
         if not _applies(rule, item):
             continue
         condition = _condition(rule, item, where)
         if condition is not None:
-            yield _watch(rule, item, condition, units, plant)
+            yield _watch(rule, item, condition, units, called)
 
 
 def _applies(rule: Rule, item: SitePoint) -> bool:
@@ -215,8 +217,16 @@ def _number(bound: float | OfUnit | None, item: SitePoint, where: _Where) -> flo
     return item.unit.rated_kw * bound.factor * _PER_KW[item.point.unit] or None
 
 
+_NO_ZONE = Text("", "")
+_NO_WORDS: Mapping[float, Text] = {}
+
+
 def _watch(
-    rule: Rule, item: SitePoint, condition: Condition, units: Mapping[str, Unit], plant: Plant
+    rule: Rule,
+    item: SitePoint,
+    condition: Condition,
+    units: Mapping[str, Unit],
+    called: Callable[[str], Text],
 ) -> Watch:
     equipment = units.get(item.unit.part_of, item.unit)
     zone = next((each for each in item.unit.zones if _guards(item, each.detectors)), None)
@@ -224,8 +234,8 @@ def _watch(
     names = {
         "equipment": equipment.name or Text(equipment.id, equipment.id),
         "point": item.point.name,
-        "place": place_name(place, plant),
-        "zone": zone.name if zone else Text("", ""),
+        "place": called(place),
+        "zone": zone.name if zone else _NO_ZONE,
     }
     return Watch(
         key=f"{rule.key}|{item.id}",
@@ -236,7 +246,9 @@ def _watch(
         zone=zone.id if zone else "",
         condition=condition,
         names=names,
-        words={} if rule.stale else {float(word.value): word.name for word in item.point.words},
+        words=_NO_WORDS
+        if rule.stale or not item.point.words
+        else {float(word.value): word.name for word in item.point.words},
         decimals=0 if rule.stale else item.point.decimals,
         symbol="s" if rule.stale else SYMBOLS.get(item.point.unit, item.point.unit),
     )

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from server.edges import Edges
 from server.http import SignedIn, User, session
+from server.overload import Overload
 from server.parts import Parts
 from server.past import Past
 from server.stream import Hub, Own
@@ -86,35 +87,43 @@ def _names(points: str) -> list[str]:
 def site_routes(parts: Parts, *, demo: bool) -> APIRouter:
     """Return the route about the site; `demo`: say that nothing here is real."""
     router = APIRouter(tags=["site"])
-    body = msgspec.to_builtins(described(parts.plant)) | {"demo": demo}
+    body = msgspec.json.encode(described(parts.plant) | {"demo": demo})
 
     @router.get("/site")
-    def site(_: SignedIn) -> dict[str, Any]:
+    def site(_: SignedIn) -> Response:
         """Return places, units and points: everything a screen needs to name what it shows."""
-        return body  # type: ignore[no-any-return]
+        return Response(body, media_type="application/json")
 
     return router
 
 
-def health_routes(bus: Bus, edges: Edges, past: Past) -> APIRouter:
+def health_routes(bus: Bus, edges: Edges, past: Past, overload: Overload) -> APIRouter:
     """Return the one route that needs no session."""
     router = APIRouter(tags=["health"])
 
     @router.get("/health")
     def health() -> dict[str, Any]:
-        """Return whether the server's neighbours answer."""
+        """Return whether the server's neighbours answer, and whether all keep up.
+
+        Overloaded: telemetry waits in the journals of the edges; events are not affected.
+        """
         broker, history = bus.connected, past.get() is not None
-        ok = broker and history
-        states = edges.show()
+        states, load = edges.show(), overload.show()
+        there = all(map(_online, states.values())) and any(map(_online, load["gateways"].values()))
         return {
-            "ok": ok and all(edge["state"] == "online" for edge in states.values()),
+            "ok": broker and history and there and not load["overloaded"],
             "broker": broker,
             "history": history,
             "edges": states,
+            **load,
             "version": VERSION,
         }
 
     return router
+
+
+def _online(seen: Mapping[str, Any]) -> bool:
+    return bool(seen["state"] == "online")
 
 
 def stream_routes(
