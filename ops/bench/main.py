@@ -20,6 +20,8 @@ BENCHES = {
     "edge-faults": "benchmarks.edge_faults",
     "edge-kills": "benchmarks.edge_kills",
     "edge-peer": "benchmarks.edge_peer",
+    "chain": "benchmarks.chain",
+    "backfill": "benchmarks.backfill",
     "simulators": "benchmarks.simulators",
     "store": "benchmarks.store",
 }
