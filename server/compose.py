@@ -20,6 +20,8 @@ from server.edges import Edges
 from server.event_lane import EventLane
 from server.guard import Guard, origins
 from server.history_api import history_routes
+from server.journal_api import journal_routes
+from server.kpi_api import kpi_routes
 from server.latest import Latest
 from server.live_lane import LiveLane
 from server.migrate import upgrade
@@ -34,6 +36,7 @@ from server.sweep import Judge, Sweep
 from server.timers import Clockwork
 from server.unit import Unit
 from server.watching import Watching
+from server.why_api import why_routes
 from server.writer import Writer
 from watchkeeper import site, texts
 from watchkeeper.bus import Bus
@@ -156,6 +159,9 @@ class Server:
         for router in (
             site_api.site_routes(parts, demo=self._outside.demo),
             history_routes(parts),
+            kpi_routes(parts),
+            journal_routes(parts),
+            why_routes(parts, self.edges),
             duty.duty_routes(parts, self.edges, self._outside.events),
             site_api.health_routes(self._outside.events, self.edges, parts.history),
             site_api.stream_routes(

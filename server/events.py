@@ -37,6 +37,65 @@ class AlarmRaised:
     late: bool = False  # found in backlog: recorded, not paged when it is over
     echo: bool = False  # people are paged for the same trouble by another alarm just now
     repeat: bool = False  # flapping: back within ten minutes, people were told already
+    held: tuple[str, ...] = ()  # flags that stand: recorded, and nobody is told or sent
+    telling: int = 1  # how often people were told of this alarm, with this time
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmWorsened:
+    """An active alarm has a more urgent priority than before: it must be seen again."""
+
+    now: AlarmRaised  # as it is said now
+    was: int  # its priority before
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmCalmed:
+    """An alarm that came and went too often for people has been quiet for a while."""
+
+    raised: AlarmRaised  # as it was said last
+    count: int  # raises of the whole stretch
+    since: datetime  # source time of the first
+    active: bool  # it is still true, or is over
+
+
+@dataclass(frozen=True, slots=True)
+class FlagStands:
+    """From now on nobody is told of the alarms of something; said again when it is extended."""
+
+    flag: str
+    kind: str  # shelved, suppressed, out_of_service, test
+    subject: str  # "alarm:<rule>|<point>", "point:…", "unit:…", "zone:…"
+    until: datetime | None
+    reason: str
+    by: PersonId
+    at: datetime
+    alarm: AlarmId | None = None  # it was asked for from this one
+
+
+@dataclass(frozen=True, slots=True)
+class FlagEnded:
+    """A flag stands no more."""
+
+    flag: str
+    kind: str
+    subject: str
+    why: str  # expired, returned, ended
+    by: PersonId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WalkTestEnded:
+    """Test mode is over: alarms there are real again."""
+
+    flag: str
+    name: Text  # of the zone or unit
+    tested: int
+    total: int
+    missing: tuple[str, ...]  # points that never went active
+    by: PersonId  # who began it
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +251,11 @@ class DeliveryExhausted:
 
 Event = (
     AlarmRaised
+    | AlarmWorsened
+    | AlarmCalmed
+    | FlagStands
+    | FlagEnded
+    | WalkTestEnded
     | AlarmAcknowledged
     | AlarmReturned
     | OrderOpened

@@ -7,6 +7,7 @@ count.
 
 import logging
 from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from queue import Empty, Full, Queue
@@ -22,7 +23,7 @@ from server.births import Births
 from server.latest import Latest
 from server.reactions import Sure
 from server.unit import Unit
-from server.watching import Watching
+from server.watching import PACE_MS, Move, Watching
 from server.writer import Done, Turn
 from watchkeeper import topics, wire
 from watchkeeper.batch import Batch
@@ -96,7 +97,7 @@ class LiveLane:
                 log.warning("the live lane is behind: %d messages dropped", self.dropped)
 
     def _run(self) -> None:
-        while (message := self._waiting.get()) is not None:
+        while (message := self._next()) is not None:
             topic, payload = message
             try:
                 self.take(topic, payload)
@@ -104,6 +105,16 @@ class LiveLane:
                 log.warning("unreadable message on %s: %s", topic, error)
             except Exception:
                 log.exception("a message on %s could not be judged", topic)
+
+    def _next(self) -> tuple[str, bytes] | None:
+        """Return the next message; while none comes, expressions get their turn."""
+        while self._watching.due:
+            self._hand(self._watching.overdue(unix_ms(self._clock.now())))
+            try:
+                return self._waiting.get(timeout=PACE_MS / 1000)
+            except Empty:
+                continue
+        return self._waiting.get()
 
     def take(self, topic: str, payload: bytes) -> None:
         """Judge one message. ValueError or msgspec.DecodeError: it cannot be read."""
@@ -138,16 +149,21 @@ class LiveLane:
         ):
             known = None if value != value else value  # noqa: PLR0124 - NaN
             sample = Sample(datetime.fromtimestamp(at / 1000, UTC), known)
-            for watch in self._watching.judge(slot, sample):
-                turn = Turn.LIFE_SAFETY if watch.rule.handling == "life_safety" else Turn.EVENT
-                done = self._sure.do(partial(self._decide, watch, sample), turn)
-                done.add_done_callback(partial(self._landed, slot))
-                self._flying.append(done)
-                if len(self._flying) > FLYING:
-                    self._flying.popleft().exception()  # waits; `_decide` says what went wrong
+            self._hand(self._watching.judge(slot, sample))
 
-    def _landed(self, slot: int, _: Done) -> None:
-        self._watching.landed(slot)
+    def _hand(self, moves: Sequence[Move]) -> None:
+        """Let the writer decide; what is on its way is counted."""
+        for move in moves:
+            turn = Turn.LIFE_SAFETY if move.watch.rule.handling == "life_safety" else Turn.EVENT
+            done = self._sure.do(partial(self._decide, move), turn)
+            done.add_done_callback(partial(self._landed, move.watch))
+            self._flying.append(done)
+            if len(self._flying) > FLYING:
+                self._flying.popleft().exception()  # waits; `_decide` says what went wrong
 
-    def _decide(self, watch: Watch, sample: Sample, unit: Unit) -> None:
-        handlers.observe(watch, sample, here(unit, self._new_id, self._watching.follow))
+    def _landed(self, watch: Watch, _: Done) -> None:
+        self._watching.landed(watch)
+
+    def _decide(self, move: Move, unit: Unit) -> None:
+        ours = here(unit, self._new_id, self._watching.follow)
+        handlers.observe(move.watch, move.sample, ours, move.memory)

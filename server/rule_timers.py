@@ -1,4 +1,4 @@
-"""What happens when the delay of a rule is over."""
+"""What happens when the delay of a rule is over, and when an alarm chatters no more."""
 
 from server.alarms import handlers as alarms
 from server.alarms.api import here
@@ -16,5 +16,16 @@ def ended(parts: Parts) -> Action:
             value = parts.latest.value_of(watch.point)
             ours = here(unit, parts.new_id, parts.watching.follow)
             alarms.expire(watch, timer.generation, value, ours)
+
+    return act
+
+
+def calmed(parts: Parts) -> Action:
+    """Return the action of the timers that ask whether an alarm chatters no more."""
+
+    def act(unit: Unit, timer: Timer) -> None:
+        watch = parts.rules.get(timer.subject)
+        if watch is not None:
+            alarms.calmed(watch.rule, timer.subject, here(unit, parts.new_id))
 
     return act

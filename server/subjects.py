@@ -20,6 +20,10 @@ from server.emergency.handlers import due
 from server.energy import api as energy
 from server.energy import store as energy_store
 from server.energy.ports import Sources
+from server.flags import api as flags
+from server.flags import store as flag_store
+from server.flags.model import TIMER as FLAG
+from server.flags_here import expiry, switchboard
 from server.http import Do, User
 from server.notify import api as notify
 from server.notify import store as notify_store
@@ -30,7 +34,7 @@ from server.people import api as people
 from server.plan_here import maker
 from server.reactions import KIND as REACTION
 from server.reactions import again
-from server.rule_timers import ended
+from server.rule_timers import calmed, ended
 from server.stream import Own
 from server.timers import Action, Timer
 from server.unit import Unit
@@ -52,6 +56,7 @@ class Worker(Protocol):
 def routers(parts: Parts, do: Do) -> list[APIRouter]:
     """Return the routes under /api/v1."""
     return [
+        flags.routes(switchboard(parts, do)),  # before /alarms/{alarm}
         alarms.routes(do, parts.read, parts.new_id, partial(notify_store.told_of, parts.read)),
         energy.routes(_energy(parts), parts.clock, parts.printers),
         emergency.routes(do, parts.read, maker(parts), parts.plans),
@@ -92,6 +97,8 @@ def actions(parts: Parts) -> dict[str, Action]:
 
     return {
         alarm_store.TIMER: ended(parts),
+        alarm_store.CALM: calmed(parts),
+        FLAG: expiry(parts),
         order_handlers.OFFER: offer_over,
         order_handlers.RESPOND: limit_over,
         order_handlers.RESTORE: limit_over,
@@ -104,6 +111,7 @@ def snapshot(parts: Parts, do: Do, user: User) -> dict[str, Sequence[Mapping[str
     """Return what a screen that has missed too much is shown, by name."""
     return {
         "alarms": alarms.shown(parts.read),
+        "flags": flag_store.shown(parts.read),
         "orders": orders.listed(counter(parts, do), user),
         "runs": emergency.shown(parts.read, parts.plans),
     }

@@ -12,11 +12,14 @@ from server.alarms import handlers as alarms
 from server.alarms.api import here
 from server.dispatch import desk, office
 from server.emergency import handlers as emergency
+from server.flags import handlers as flags
+from server.flags_here import maker as flagger
+from server.flags_here import rule_of
 from server.notify import handlers as notify
 from server.orders import handlers as orders
 from server.parts import Parts
 from server.plan_here import maker
-from server.unit import Reactions, Table, Unit
+from server.unit import Reaction, Reactions, Table, Unit
 from watchkeeper.ids import PointId
 
 NOBODY_REACHED = "delivery-exhausted"  # the rule of the alarm about it
@@ -24,17 +27,24 @@ NOBODY_REACHED = "delivery-exhausted"  # the rule of the alarm about it
 
 def reactions(parts: Parts) -> Reactions:
     """Return the reactions to every event, in order."""
-    runs_of = maker(parts)
+    runs_of, flags_of, rule = maker(parts), flagger(parts), rule_of(parts)
 
     def table(unit: Unit) -> Table:
         ours = here(unit, parts.new_id)
         bureau, sends, runs = office(unit, parts), desk(unit, parts), runs_of(unit)
+        flagged = flags_of(unit)
         return {
             events.AlarmRaised: (
-                partial(notify.alarm_raised, office=bureau),
-                partial(orders.order_for_alarm, desk=sends),
-                partial(emergency.alarm_raised, here=runs),
+                unless_held(partial(notify.alarm_raised, office=bureau)),
+                unless_held(partial(orders.order_for_alarm, desk=sends)),
+                unless_held(partial(emergency.alarm_raised, here=runs)),
+                partial(flags.alarm_raised, here=flagged),
             ),
+            events.AlarmWorsened: (unless_held(partial(notify.alarm_worsened, office=bureau)),),
+            events.AlarmCalmed: (unless_held(partial(notify.alarm_calmed, office=bureau)),),
+            events.FlagStands: (partial(alarms.flag_stands, here=ours, rule_of=rule),),
+            events.FlagEnded: (partial(alarms.flag_ended, here=ours, rule_of=rule),),
+            events.WalkTestEnded: (partial(notify.walk_test_ended, office=bureau),),
             events.AlarmAcknowledged: (
                 partial(notify.alarm_acknowledged, office=bureau),
                 partial(emergency.alarm_acknowledged, here=runs),
@@ -42,6 +52,7 @@ def reactions(parts: Parts) -> Reactions:
             events.AlarmReturned: (
                 partial(orders.note_return, desk=sends),
                 partial(emergency.alarm_returned, here=runs),
+                partial(flags.alarm_returned, here=flagged),
             ),
             events.OrderOpened: (partial(alarms.order_opened, alarms=ours.alarms),),
             events.OrderJoined: (partial(alarms.order_opened, alarms=ours.alarms),),
@@ -63,12 +74,34 @@ def reactions(parts: Parts) -> Reactions:
 
 def essential(parts: Parts) -> Reactions:
     """Return what must not be lost when a reaction fails: the message to the person on duty."""
+    rule = rule_of(parts)
 
     def table(unit: Unit) -> Table:
-        duty = partial(notify.alarm_raised, office=office(unit, parts))
-        return dict.fromkeys(events.Event.__args__, ()) | {events.AlarmRaised: (duty,)}
+        bureau, ours = office(unit, parts), here(unit, parts.new_id)
+        return dict.fromkeys(events.Event.__args__, ()) | {
+            events.AlarmRaised: (unless_held(partial(notify.alarm_raised, office=bureau)),),
+            events.AlarmWorsened: (unless_held(partial(notify.alarm_worsened, office=bureau)),),
+            events.FlagEnded: (partial(alarms.flag_ended, here=ours, rule_of=rule),),
+        }
 
     return table
+
+
+def unless_held(reaction: Reaction) -> Reaction:
+    """Leave the reaction out while a flag stands: the alarm is recorded, nobody is told or sent."""
+
+    def react(event: events.AlarmRaised | events.AlarmWorsened | events.AlarmCalmed) -> None:
+        match event:
+            case events.AlarmWorsened():
+                held = event.now.held
+            case events.AlarmCalmed():
+                held = event.raised.held
+            case _:
+                held = event.held
+        if not held:
+            reaction(event)
+
+    return react
 
 
 def _nobody_reached(event: events.DeliveryExhausted, parts: Parts, here: alarms.Here) -> None:

@@ -5,12 +5,14 @@ from typing import Annotated, Any, TypeAlias
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
 
 from server.alarms import handlers, store
 from server.alarms.handlers import Here
-from server.alarms.model import Acknowledge, view
+from server.alarms.model import Acknowledge, Reset, view
 from server.http import Do, SignedIn
 from server.unit import Unit
+from watchkeeper.errors import Refused
 from watchkeeper.ids import AlarmId, NewId
 
 MOST = 2_000  # alarms in one answer
@@ -18,6 +20,12 @@ MOST = 2_000  # alarms in one answer
 Follow = store.Follow
 # who was told of an alarm, order or run, by which channels: notify's part of the picture
 ToldOf: TypeAlias = Callable[[Sequence[str]], Sequence[dict[str, Any]]]
+
+
+class Several(BaseModel, frozen=True, extra="forbid"):
+    """Alarms that are acknowledged together."""
+
+    ids: Annotated[list[AlarmId], Field(min_length=1, max_length=200)]
 
 
 def routes(do: Do, engine: sa.Engine, new_id: NewId, told_of: ToldOf) -> APIRouter:
@@ -46,7 +54,26 @@ def routes(do: Do, engine: sa.Engine, new_id: NewId, told_of: ToldOf) -> APIRout
     def acknowledge(alarm: AlarmId, user: SignedIn) -> None:
         """Say: seen, mine. 409 with the state and who was first when it is no longer possible."""
         command = Acknowledge(alarm, by=user.id)
-        do(lambda unit: handlers.acknowledge(command, here(unit, new_id)))
+        try:
+            do(lambda unit: handlers.acknowledge(command, here(unit, new_id)))
+        except Refused:
+            do(lambda unit: handlers.too_late(command, here(unit, new_id)))
+            raise
+
+    @router.post("/acknowledge")
+    def acknowledge_all(body: Several, user: SignedIn) -> list[dict[str, Any]]:
+        """Acknowledge several at once, none of life safety; the answer says of each what became."""
+        ids = list(dict.fromkeys(body.ids))
+        found: list[dict[str, Any]] = do(
+            lambda unit: handlers.acknowledge_all(ids, user.id, here(unit, new_id))
+        )
+        return found
+
+    @router.post("/{alarm}/reset", status_code=204)
+    def reset(alarm: AlarmId, user: SignedIn) -> None:
+        """Let a latched alarm go. 409: it is not over, or nobody has seen it."""
+        command = Reset(alarm, by=user.id)
+        do(lambda unit: handlers.reset(command, here(unit, new_id)))
 
     return router
 

@@ -1,35 +1,48 @@
 """One function per command or event of alarms: load, decide, save."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from server.alarms import decide
 from server.alarms.model import (
     Acknowledge,
     Alarm,
     Effect,
+    Hold,
     Life,
+    Memory,
     Phase,
+    Reset,
+    Rule,
     Sample,
     Watch,
     figure,
+    subjects,
 )
 from server.alarms.ports import Alarms
 from server.events import (
     AlarmAcknowledged,
+    AlarmCalmed,
     AlarmRaised,
     AlarmReturned,
+    AlarmWorsened,
+    FlagEnded,
+    FlagStands,
     OrderJoined,
     OrderOpened,
     RunMoved,
     RunStarted,
 )
+from watchkeeper.clock import unix_ms
 from watchkeeper.documents import Text
-from watchkeeper.ids import AlarmId, NewId
+from watchkeeper.errors import Refused, WatchkeeperError
+from watchkeeper.ids import AlarmId, NewId, PersonId, PointId
 
 SYSTEM = "system"  # who did it, in the log of an alarm
 ECHO = timedelta(seconds=60)  # an alarm raised so shortly before may be about the same trouble
+RuleOf: TypeAlias = Callable[[str], Rule | None]  # of a watch; None: it has left the catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +54,15 @@ class Here:
     new_id: NewId
 
 
-def observe(watch: Watch, sample: Sample, here: Here) -> None:
-    """Decide the rule on the newest sample of its point."""
+def observe(watch: Watch, sample: Sample, here: Here, memory: Memory | None = None) -> None:
+    """Decide the rule on the newest sample; `memory` is the lane's, where that is newer."""
     state = here.alarms.state(watch.key)
-    truth = decide.evaluate(watch.condition, state.phase, sample.value)
-    after, effect = decide.step(watch.rule, state, truth, sample.at)
+    after, effect = decide.learn(watch, state, sample, memory)
     if after == state:
         return
     left = decide.left_s(watch.rule, after)
     here.alarms.keep(watch.key, after, None if left is None else here.now + timedelta(seconds=left))
-    _apply(watch, effect, sample, here)
+    _apply(watch, effect, sample, here, watch.priority_of(after.grade))
 
 
 def expire(watch: Watch, generation: int, value: float | None, here: Here) -> None:
@@ -61,16 +73,20 @@ def expire(watch: Watch, generation: int, value: float | None, here: Here) -> No
     if after == state or state.since is None or left is None:
         return
     here.alarms.keep(watch.key, after, None)
-    _apply(watch, effect, Sample(state.since + timedelta(seconds=left), value), here)
+    due = Sample(state.since + timedelta(seconds=left), value)
+    _apply(watch, effect, due, here, watch.priority_of(after.grade))
 
 
 def record_late(watch: Watch, sample: Sample, here: Here) -> None:
     """Record what the backlog says was true once and is over: on the list to be seen, not paged."""
-    if not decide.evaluate(watch.condition, Phase.NORMAL, sample.value):
+    at = unix_ms(sample.at)
+    if not decide.evaluate(watch.condition, Phase.NORMAL, sample.value, at):
         return
     found = here.alarms.open_of(watch.key)
     if found is None:
-        here.alarms.add(_made(watch, sample, here, late=True), watch.key)
+        rule, made = watch.rule, replace(_made(watch, sample, here), late=True)
+        over = decide.returned(made, sample.at, latch=rule.latch, acknowledge=rule.acknowledge)
+        here.alarms.add(replace(over, raises=(), fleeting=False), watch.key)
     elif sample.at < found.raised_at:
         here.alarms.save(found, "late", SYSTEM)
 
@@ -80,6 +96,106 @@ def acknowledge(command: Acknowledge, here: Here) -> None:
     alarm = decide.acknowledge(here.alarms.get(command.alarm), command, here.now)
     happened = AlarmAcknowledged(alarm.id, command.by, here.now)
     here.alarms.save(alarm, "acknowledge", command.by, happened)
+
+
+def acknowledge_all(alarms: Sequence[AlarmId], by: PersonId, here: Here) -> list[dict[str, object]]:
+    """Acknowledge several at once; say of each what became of it. Life safety is seen singly."""
+    return [{"id": alarm, **_one_of_many(alarm, by, here)} for alarm in alarms]
+
+
+def _one_of_many(alarm: AlarmId, by: PersonId, here: Here) -> dict[str, object]:
+    try:
+        if here.alarms.get(alarm).handling == "life_safety":
+            raise Refused("alarms.bulk-life-safety", alarm=alarm)
+        acknowledge(Acknowledge(alarm, by), here)
+    except KeyError:
+        return {"ok": False, "type": "unknown"}
+    except WatchkeeperError as error:
+        return {"ok": False, "type": error.code, **error.facts}
+    return {"ok": True}
+
+
+def too_late(command: Acknowledge, here: Here) -> None:
+    """Log that somebody acknowledged what another had taken before."""
+    here.alarms.log(here.alarms.get(command.alarm), "acknowledge-refused", command.by)
+
+
+def reset(command: Reset, here: Here) -> None:
+    """Let a latched alarm go that is over and seen."""
+    alarm = decide.reset(here.alarms.get(command.alarm), command)
+    here.alarms.save(alarm, "reset", command.by)
+
+
+def grade(watch: Watch, priority: int, sample: Sample, here: Here) -> None:
+    """Give the active alarm of a watch the priority it has now; worse, it must be seen again."""
+    found = here.alarms.open_of(watch.key)
+    after, worse = decide.graded(found, priority) if found else (None, False)
+    if found is None or after is None or after == found:
+        return
+    title = said(watch, watch.rule.title, sample.value)
+    after = replace(after, value=sample.value, title=title)
+    if not worse:
+        here.alarms.save(after, "ease", SYSTEM)
+        return
+    after = decide.told(after)
+    happened = AlarmWorsened(_told(after, watch.rule, sample.at), found.priority)
+    here.alarms.save(after, "worsen", SYSTEM, happened)
+
+
+def calmed(rule: Rule, key: str, here: Here) -> None:
+    """End the chattering of a watch that has been quiet for long enough."""
+    found = here.alarms.newest(rule.key, PointId(key.partition("|")[2]))
+    if found is None or found.chatter_since is None:
+        return
+    due = decide.calm(found, here.now)
+    if due is not None:
+        here.alarms.calm_at(key, due)
+        return
+    happened = AlarmCalmed(
+        _told(found, rule, here.now), found.chatter_count, found.chatter_since, found.active
+    )
+    here.alarms.save(decide.calmed(found), "calm", SYSTEM, happened)
+
+
+def flag_stands(event: FlagStands, here: Here, rule_of: RuleOf) -> None:
+    """The alarms of the flag's subject carry it. Safe to run twice."""
+    here.alarms.hold(Hold(event.flag, event.kind, event.subject, event.until))
+    for alarm in here.alarms.touched(event.subject, event.kind):
+        after = decide.flagged(alarm, _holds(alarm, rule_of(alarm.key), here)[0])
+        if after != alarm:
+            here.alarms.save(after, event.kind, event.by, note=event.reason)
+        elif alarm.id == event.alarm:
+            here.alarms.log(alarm, event.kind, event.by, event.reason)
+
+
+def flag_ended(event: FlagEnded, here: Here, rule_of: RuleOf) -> None:
+    """Alarms carry the flag no more; what nobody was told of meanwhile is told. Safe to run twice.
+
+    What was raised in test mode and is over is closed with it.
+    """
+    here.alarms.unhold(event.flag)
+    touched = [(each, rule_of(each.key)) for each in here.alarms.touched(event.subject, event.kind)]
+    for alarm, rule in sorted(touched, key=lambda each: bool(each[1] and each[1].echo_of)):
+        holds, echo = _holds(alarm, rule, here)
+        after = decide.flagged(alarm, holds)
+        if after == alarm:
+            continue
+        tell = False
+        if event.kind == "test" and after.test and not after.active:
+            after = _closed(after, event, here)
+        elif echo and not after.flags:
+            after = replace(after, untold=False, test=False)  # another alarm says it
+        else:
+            after, tell = decide.released(after)
+        happened = [_told(after, rule, _newest_raise(after))] if tell else []
+        here.alarms.save(after, f"{event.kind}-ended", event.by, *happened, note=event.why)
+
+
+def _closed(alarm: Alarm, event: FlagEnded, here: Here) -> Alarm:
+    try:
+        return decide.acknowledge(alarm, Acknowledge(alarm.id, event.by), here.now)
+    except Refused:  # it latches, and somebody has seen it
+        return alarm
 
 
 def order_opened(event: OrderOpened | OrderJoined, alarms: Alarms) -> None:
@@ -110,43 +226,90 @@ def _linked(alarm: AlarmId, link: Mapping[str, str], alarms: Alarms) -> None:
         alarms.save(after, next(iter(link)), SYSTEM)
 
 
-def _apply(watch: Watch, effect: Effect, sample: Sample, here: Here) -> None:
+def _apply(
+    watch: Watch, effect: Effect, sample: Sample, here: Here, priority: int | None = None
+) -> None:
     found = here.alarms.open_of(watch.key)
     if effect is Effect.RAISE:
-        _raise(watch, sample, found, here)
-    elif effect is Effect.RETURN and found is not None and found.returned_at is None:
-        after = decide.returned(found, sample.at)
+        _raise(watch, sample, found, here, priority or watch.rule.priority)
+    elif effect is Effect.GRADE:
+        grade(watch, priority or watch.rule.priority, sample, here)
+    elif effect is Effect.RETURN and found is not None and found.active:
+        rule = watch.rule
+        after = decide.returned(found, sample.at, latch=rule.latch, acknowledge=rule.acknowledge)
         happened = AlarmReturned(after.id, after.rule, after.point, after.unit, sample.at)
         here.alarms.save(after, "return", SYSTEM, happened)
 
 
-def _raise(watch: Watch, sample: Sample, found: Alarm | None, here: Here) -> None:
+def _raise(watch: Watch, sample: Sample, found: Alarm | None, here: Here, priority: int) -> None:
     if found is None:
-        alarm = _made(watch, sample, here)
-        here.alarms.add(
-            alarm, watch.key, _told(watch, alarm, sample, echo=_echo(watch, sample, here))
-        )
-    elif found.life is Life.RETURNED:
+        alarm = replace(_made(watch, sample, here), priority=priority, priority_max=priority)
+        before = here.alarms.newest(alarm.rule, alarm.point)
+        known = before is not None and not before.untold
+    elif found.active:
+        return
+    else:
         title = said(watch, watch.rule.title, sample.value)
-        alarm, flapping = decide.raised(found, sample.at, sample.value, title)
-        echo = _echo(watch, sample, here)
-        happened = _told(watch, alarm, sample, repeat=flapping, echo=echo)
+        alarm, known = decide.raised(found, sample.at, sample.value, title, priority)
+        before = found
+    alarm = decide.chattering(alarm, before, sample.at)
+    repeat = known and (found is not None or alarm.chatter_since is not None)
+    holds, echo = _holds(alarm, watch.rule, here)
+    alarm = decide.flagged(alarm, holds)
+    alarm = replace(alarm, test="test" in alarm.flags and (found is None or found.test))
+    alarm = decide.told(alarm, rest=repeat or echo)
+    happened = _told(alarm, watch.rule, sample.at, repeat=repeat, echo=echo)
+    if found is None:
+        here.alarms.add(alarm, watch.key, happened)
+    else:
         here.alarms.save(alarm, "raise", SYSTEM, happened)
+    _chatters(alarm, before, here)
 
 
-def _made(watch: Watch, sample: Sample, here: Here, *, late: bool = False) -> Alarm:
+def _chatters(alarm: Alarm, before: Alarm | None, here: Here) -> None:
+    """Note that an alarm begins to chatter, and ask later whether it has stopped."""
+    if alarm.chatter_since is None:
+        return
+    if before is None or before.chatter_since is None:
+        here.alarms.log(alarm, "chatter", SYSTEM)
+    here.alarms.calm_at(alarm.key, here.now + decide.CALM)
+
+
+def _holds(alarm: Alarm, rule: Rule | None, here: Here) -> tuple[list[Hold], bool]:
+    """Return the flags of an alarm, and whether people are told by another one just now.
+
+    What is only the echo of alarms that a flag holds back is held back with them.
+    """
+    about = subjects(alarm.unit, alarm.point, alarm.zone, alarm.key)
+    holds = here.alarms.holds(about)
+    if rule is None or not rule.echo_of:
+        return holds, False
+    since = _newest_raise(alarm) - ECHO
+    others = here.alarms.ringing(rule.echo_of, alarm.unit, since)
+    if any(not each.flags for each in others):
+        return holds, True
+    kinds = {kind for each in others for kind in each.flags}
+    return [*holds, *(Hold("", kind, "") for kind in sorted(kinds))], False
+
+
+def _newest_raise(alarm: Alarm) -> datetime:
+    return alarm.raises[-1] if alarm.raises else alarm.raised_at
+
+
+def _made(watch: Watch, sample: Sample, here: Here) -> Alarm:
     rule = watch.rule
     return Alarm(
         id=AlarmId(here.new_id("alm")),
         rule=rule.key,
         revision=rule.revision,
+        override=watch.override,
         point=watch.point,
         unit=watch.unit,
         place=watch.place,
         zone=watch.zone,
         priority=rule.priority,
         handling=rule.handling,
-        life=Life.RETURNED if late else Life.UNACKNOWLEDGED,
+        life=Life.UNACKNOWLEDGED,
         title=said(watch, rule.title, sample.value),
         guidance=said(watch, rule.guidance, sample.value),
         value=sample.value,
@@ -154,40 +317,36 @@ def _made(watch: Watch, sample: Sample, here: Here, *, late: bool = False) -> Al
         unit_symbol=watch.symbol,
         raised_at=sample.at,
         recorded_at=here.now,
-        returned_at=sample.at if late else None,
-        late=late,
+        priority_max=rule.priority,
+        raises=(sample.at,),
     )
 
 
-def _echo(watch: Watch, sample: Sample, here: Here) -> bool:
-    """Tell whether people are paged for the same trouble just now; an older page is not enough."""
-    other, since = watch.rule.echo_of, sample.at - ECHO
-    return bool(other) and here.alarms.rings(other, watch.unit, since)
-
-
 def _told(
-    watch: Watch, alarm: Alarm, sample: Sample, *, repeat: bool = False, echo: bool = False
+    alarm: Alarm, rule: Rule | None, at: datetime, *, repeat: bool = False, echo: bool = False
 ) -> AlarmRaised:
-    rule = watch.rule
+    """Return the news of an alarm; of a rule that has left the catalog only people are told."""
     return AlarmRaised(
         alarm=alarm.id,
-        rule=rule.key,
-        revision=rule.revision,
-        point=watch.point,
-        unit=watch.unit,
-        place=watch.place,
-        zone=watch.zone,
-        priority=rule.priority,
-        handling=rule.handling,
+        rule=alarm.rule,
+        revision=alarm.revision,
+        point=alarm.point,
+        unit=alarm.unit,
+        place=alarm.place,
+        zone=alarm.zone,
+        priority=alarm.priority,
+        handling=alarm.handling,
         title=alarm.title,
         guidance=alarm.guidance,
-        order=rule.wants_order,
-        plan=rule.plan,
-        skill=rule.skill,
-        value=sample.value,
-        at=sample.at,
+        order=rule is not None and rule.wants_order,
+        plan=rule.plan if rule else "",
+        skill=rule.skill if rule else "",
+        value=alarm.value,
+        at=at,
         repeat=repeat,
         echo=echo,
+        held=alarm.flags,
+        telling=alarm.tellings,
     )
 
 

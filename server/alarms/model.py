@@ -1,109 +1,37 @@
-"""Alarm types: rules as the catalog writes them, rules bound to a point, and what they raise."""
+"""Alarm types: rules bound to a point, where they stand, and what they raise."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, TypeAlias
+from typing import TypeAlias
 
-from msgspec import Meta, Struct
-from msgspec import field as named
-
+from server.conditions import (
+    NOTHING,
+    Bounds,
+    Codes,
+    Condition,
+    Memory,
+    inner,
+)
 from server.events import Handling
+from server.rule_words import Applies, Limit, Rule, RuleFile, Stale, State
 from watchkeeper.clock import unix_ms
 from watchkeeper.documents import Text
 from watchkeeper.ids import AlarmId, PersonId, PointId, UnitId
 
-Seconds = Annotated[float, Meta(ge=0, le=86_400)]
-
-
-class OfUnit(Struct, frozen=True, forbid_unknown_fields=True):
-    """A bound that each unit of the site brings itself."""
-
-    of: Literal["rated_kw"]
-    factor: Annotated[float, Meta(gt=0)] = 1.0
-
-
-class Limit(Struct, frozen=True, forbid_unknown_fields=True):
-    """True above `high` or below `low`; stays true until the value is a deadband inside again."""
-
-    high: float | OfUnit | None = None  # in the point's unit
-    low: float | OfUnit | None = None
-    deadband: Annotated[float, Meta(ge=0)] = 0.0  # in the point's unit
-    deadband_percent: Annotated[float, Meta(ge=0, lt=100)] = 0.0  # of the bound, added to it
-
-
-class State(Struct, frozen=True, forbid_unknown_fields=True):
-    """True while the value is one of `any_of`, or is none of `none_of`."""
-
-    any_of: list[float] = []
-    none_of: list[float] = []
-
-
-class Stale(Struct, frozen=True, forbid_unknown_fields=True):
-    """True while nothing good came for so long."""
-
-    after_s: Annotated[float, Meta(gt=0)] | None = None  # the point's own `stale_after_s`
-
-
-class Applies(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which units a rule is for; everything given must fit."""
-
-    equipment: str = ""
-    profile: str = ""
-    unit: str = ""  # may be a pattern: "lift-*"
-
-
-class Rule(Struct, frozen=True, forbid_unknown_fields=True):
-    """One rule of the catalog; exactly one of limit, state, stale, signal says when it is true."""
-
-    key: Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
-    revision: Annotated[int, Meta(ge=1)]
-    priority: Annotated[int, Meta(ge=1, le=4)]  # 1 critical .. 4 advisory
-    title: Text
-    guidance: Text
-    applies: Applies = Applies()
-    point: str = ""  # of the profile; may be a pattern: "detector-*"
-    limit: Limit | None = None
-    state: State | None = None
-    stale: Stale | None = None
-    signal: bool = False  # raised by the server itself: edge-lost
-    on_delay_s: Seconds = 0.0  # true for so long before it rings
-    off_delay_s: Seconds = 0.0  # not true for so long before it is over
-    handling: Handling = "normal"
-    skill: str = ""
-    echo_of: str = (
-        ""  # the rule that pages for the same trouble of the same unit: this one then rests
-    )
-    wants_order: bool = named(name="order", default=False)
-    plan: str = ""  # key of the emergency plan this is a signal for
-
-
-class RuleFile(Struct, frozen=True, forbid_unknown_fields=True):
-    """A file of catalog/rules."""
-
-    rules: list[Rule]
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """A limit for one point, in its unit: true outside [low, high], over again inside the inner."""
-
-    low: float = float("-inf")
-    high: float = float("inf")
-    inner_low: float = float("-inf")
-    inner_high: float = float("inf")
-
-
-@dataclass(frozen=True, slots=True)
-class Codes:
-    """True while the value is in the set; `inverted`: while it is not."""
-
-    values: frozenset[float]
-    inverted: bool = False
-
-
-Condition = Bounds | Codes
+__all__ = [
+    "Applies",
+    "Bounds",
+    "Codes",
+    "Condition",
+    "Limit",
+    "Memory",
+    "Rule",
+    "RuleFile",
+    "Stale",
+    "State",
+]  # fmt: skip - of the rules: server/rule_words.py as written, server/conditions.py as bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +49,28 @@ class Watch:
     words: Mapping[float, Text] = field(default_factory=dict)  # of an enumerated point
     decimals: int = 1
     symbol: str = ""
+    override: int = 0  # revision of what the site says otherwise; 0: nothing
 
     @property
     def limit(self) -> float | None:
         """Return the bound a value is compared with; None for other conditions."""
-        if isinstance(self.condition, Codes):
+        return self.limit_of(0)
+
+    def limit_of(self, grade: int) -> float | None:
+        """Return the bound of a grade, where the rule has several."""
+        kind = inner(self.condition)
+        if not isinstance(kind, Bounds):
             return None
-        bound = self.condition.high
-        return bound if bound != float("inf") else self.condition.low
+        if grade:
+            return kind.sides[grade - 1].bound
+        return kind.high if kind.high != float("inf") else kind.low
+
+    def priority_of(self, grade: int) -> int:
+        """Return the priority of a grade; without grades the rule's."""
+        kind = inner(self.condition)
+        if grade and isinstance(kind, Bounds):
+            return kind.sides[grade - 1].priority
+        return self.rule.priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +87,7 @@ class Phase(StrEnum):
     NORMAL = "normal"
     PENDING = "pending"  # true, its on-delay runs or is frozen
     ACTIVE = "active"
+    SHIFTING = "shifting"  # active, another of its limits counts, the on-delay runs or is frozen
     LEAVING = "leaving"  # active, no longer true, its off-delay runs or is frozen
 
 
@@ -156,6 +99,9 @@ class RuleState:
     since: datetime | None = None  # start of the running stretch of a delay; None: frozen
     spent_s: float = 0.0  # of the delay, before `since`
     generation: int = 0  # counts changes, so that an old timer is known as such
+    grade: int = 0  # which of several limits counts: Bounds.sides
+    toward: int = 0  # while shifting: which is about to
+    memory: Memory = NOTHING  # what the condition knows of the past
 
 
 Truth: TypeAlias = bool | None  # of a rule; None: unknown, which is not the same as normal
@@ -167,6 +113,7 @@ class Effect(StrEnum):
     NONE = "none"
     RAISE = "raise"
     RETURN = "return"
+    GRADE = "grade"  # another of its limits counts: more or less urgent
 
 
 class Life(StrEnum):
@@ -175,6 +122,8 @@ class Life(StrEnum):
     UNACKNOWLEDGED = "unacknowledged"
     ACKNOWLEDGED = "acknowledged"
     RETURNED = "returned"  # over, and nobody has seen it yet
+    LATCHED_UNACKNOWLEDGED = "latched_unacknowledged"  # likewise, and then it must be reset
+    LATCHED = "latched"  # over and seen; stays until a person resets it
     NORMAL = "normal"  # over and seen
 
 
@@ -206,11 +155,50 @@ class Alarm:
     late: bool = False  # found in backlog, when it was over already
     order: str | None = None
     run: str | None = None
+    override: int = 0  # revision of what the site said otherwise of the rule; 0: nothing
+    priority_max: int = 0  # the most urgent this row has been; 0: as `priority`
+    flags: tuple[str, ...] = ()  # what holds back telling people: docs/alarms.md
+    shelved_until: datetime | None = None
+    untold: bool = False  # raised or worse under a flag, and nobody was told of it
+    tellings: int = 0  # how often people were told: each time is a message of its own
+    raises: tuple[datetime, ...] = ()  # the newest instants, for `chattering`
+    chatter_since: datetime | None = None  # comes and goes too often for people
+    chatter_count: int = 0  # raises since then, over all rows of the rule at the point
+    fleeting: bool = False  # was over by itself before anybody could act
+    test: bool = False  # raised in test mode: no alarm of the house
+
+    @property
+    def active(self) -> bool:
+        """Return whether its rule is still true."""
+        return self.returned_at is None
+
+    @property
+    def key(self) -> str:
+        """Return the key of its watch."""
+        return f"{self.rule}|{self.point}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A flag, as far as alarms must know it: of its subject nobody is told while it stands."""
+
+    flag: str
+    kind: str  # shelved, suppressed, out_of_service, test
+    subject: str  # "alarm:<watch>", "point:…", "unit:…", "zone:…"
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
     """Command: a person says the alarm is seen."""
+
+    alarm: AlarmId
+    by: PersonId
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Command: a person lets a latched alarm go."""
 
     alarm: AlarmId
     by: PersonId
@@ -234,15 +222,31 @@ def figure(value: float, decimals: int, symbol: str) -> str:
     return f"{rounded:,.{decimals}f} {symbol}".strip()
 
 
+_OURS = frozenset({"raises", "tellings"})  # not for screens
+
+
+def subjects(unit: str, point: str, zone: str, key: str) -> list[str]:
+    """Return what a flag may be about that touches this alarm (Hold.subject).
+
+    A monitoring board speaks for the lift it belongs to: a flag of either touches it.
+    """
+    found = [f"alarm:{key}", f"point:{point}", f"unit:{unit}", f"unit:{point.partition('/')[0]}"]
+    return found + ([f"zone:{zone}"] if zone else [])
+
+
 def view(alarm: Alarm) -> dict[str, object]:
     """Return the alarm as routes, stream and snapshot show it (docs/api.md: AlarmView)."""
-    shown: dict[str, object] = {}
+    shown: dict[str, object] = {"active": alarm.active}
     for each in fields(alarm):
         value = getattr(alarm, each.name)
+        if each.name in _OURS:
+            continue
         if isinstance(value, datetime):
             shown[each.name] = unix_ms(value)
         elif isinstance(value, Text):
             shown[each.name] = {"zh": value.zh, "en": value.en}
+        elif isinstance(value, tuple):
+            shown[each.name] = list(value)
         else:
             shown[each.name] = value
     return shown

@@ -1,11 +1,12 @@
 """What alarms need from outside."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from server.alarms.model import Alarm, RuleState
+from server.alarms.model import Alarm, Hold, RuleState
 from server.events import Event
-from watchkeeper.ids import AlarmId, UnitId
+from watchkeeper.ids import AlarmId, PointId, UnitId
 
 
 class Alarms(Protocol):
@@ -23,12 +24,40 @@ class Alarms(Protocol):
         """Store a new alarm; at most one open alarm a key."""
         ...
 
-    def save(self, alarm: Alarm, what: str, by: str, *happened: Event) -> None:
+    def save(self, alarm: Alarm, what: str, by: str, *happened: Event, note: str = "") -> None:
         """Store what became of the alarm, log `what` was done by whom, and tell what happened."""
         ...
 
-    def rings(self, rule: str, unit: UnitId, since: datetime) -> bool:
-        """Tell whether an alarm of the rule at the unit was raised since and is not over."""
+    def log(self, alarm: Alarm, what: str, by: str, note: str = "") -> None:
+        """Log something that changes nothing of the alarm."""
+        ...
+
+    def newest(self, rule: str, point: PointId) -> Alarm | None:
+        """Return the alarm of a watch that was raised last, open or not."""
+        ...
+
+    def ringing(self, rule: str, unit: UnitId, since: datetime) -> list[Alarm]:
+        """Return the alarms of the rule at the unit that were raised since and are not over."""
+        ...
+
+    def calm_at(self, key: str, due: datetime) -> None:
+        """Set the timer that asks whether a watch chatters no more."""
+        ...
+
+    def hold(self, hold: Hold) -> None:
+        """Store a flag, or what it has become."""
+        ...
+
+    def unhold(self, flag: str) -> None:
+        """Forget a flag; none is no error."""
+        ...
+
+    def holds(self, subjects: Sequence[str]) -> list[Hold]:
+        """Return the flags of any of these subjects."""
+        ...
+
+    def touched(self, subject: str, kind: str) -> list[Alarm]:
+        """Return the open alarms of a flag's subject, and others that carry its kind."""
         ...
 
     def state(self, key: str) -> RuleState:

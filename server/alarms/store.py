@@ -2,22 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
+from math import nan
 from typing import Any, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from server.alarms.model import Alarm, Life, Phase, RuleState, view
+from server.alarms.model import Alarm, Hold, Life, Phase, RuleState, view
+from server.conditions import NOTHING, Memory
 from server.events import Event
 from server.sql import Instant
 from server.timers import Timer, Timers
 from server.unit import Unit
+from watchkeeper.clock import unix_ms
 from watchkeeper.documents import Text
-from watchkeeper.ids import AlarmId, UnitId
+from watchkeeper.ids import AlarmId, PointId, UnitId
 
 TIMER = "rule"  # kind of the timers that end the delay of a rule
+CALM = "alarm-calm"  # of those that ask whether an alarm chatters no more
 
 
 # told where a watch stands, after the commit that put it there
@@ -28,6 +32,7 @@ class AlarmRow(SQLModel, table=True):
     """A row; never leaves this file."""
 
     __tablename__ = "alarm"
+    __table_args__ = (sa.Index("alarm_newest", "point", "rule", "raised_at"),)
 
     id: str = Field(primary_key=True)
     open_key: str | None = Field(unique=True)  # NULL once it is normal
@@ -54,6 +59,17 @@ class AlarmRow(SQLModel, table=True):
     late: bool
     order: str | None
     run: str | None
+    override: int
+    priority_max: int
+    flags: str  # JSON
+    shelved_until: datetime | None = Field(sa_type=Instant)
+    untold: bool
+    tellings: int
+    raises: str  # JSON, Unix ms
+    chatter_since: datetime | None = Field(sa_type=Instant)
+    chatter_count: int
+    fleeting: bool
+    test: bool
 
 
 class AlarmLogRow(SQLModel, table=True):
@@ -63,10 +79,23 @@ class AlarmLogRow(SQLModel, table=True):
 
     id: int | None = Field(default=None, primary_key=True)
     alarm: str = Field(index=True)
-    what: str  # raise, acknowledge, return, late, order, run
+    what: str  # raise, acknowledge, return, late, order, run, reset, worsen, shelved, …
     by: str
-    at: datetime = Field(sa_type=Instant)
+    at: datetime = Field(sa_type=Instant, index=True)  # when it was written
+    source_at: datetime | None = Field(sa_type=Instant)  # when it was so, by the readings
     value: float | None
+    note: str  # a person's reason
+
+
+class AlarmHoldRow(SQLModel, table=True):
+    """A flag that stands; its story is kept by server/flags."""
+
+    __tablename__ = "alarm_hold"
+
+    flag: str = Field(primary_key=True)
+    kind: str
+    subject: str = Field(index=True)
+    until: datetime | None = Field(sa_type=Instant)
 
 
 class RuleStateRow(SQLModel, table=True):
@@ -79,11 +108,15 @@ class RuleStateRow(SQLModel, table=True):
     since: datetime | None = Field(sa_type=Instant)
     spent_s: float
     generation: int
+    grade: int
+    toward: int
+    memory: str  # JSON [[at…], [value…]], "" for nothing
 
 
 ALARMS = SQLModel.metadata.tables["alarm"]
 LOG = SQLModel.metadata.tables["alarm_log"]
 STATES = SQLModel.metadata.tables["rule_state"]
+HOLDS = SQLModel.metadata.tables["alarm_hold"]
 
 
 def nobody(_key: str, _state: RuleState) -> None:
@@ -94,20 +127,32 @@ _NAMES = [each.name for each in fields(Alarm)]
 _TEXTS = ("title", "guidance")
 _MOVING = (
     "life", "value", "returned_at", "acknowledged_at", "acknowledged_by", "count", "order", "run",
+    "priority", "priority_max", "flags", "shelved_until", "untold", "tellings", "raises",
+    "chatter_since", "chatter_count", "fleeting", "test",
 )  # fmt: skip
 _COLUMNS = [ALARMS.c[name] for name in _NAMES]
 _text = msgspec.json.Decoder(Text).decode
+_instants = msgspec.json.Decoder(tuple[int, ...]).decode
+_remembered = msgspec.json.Decoder(tuple[tuple[int, ...], tuple[float | None, ...]]).decode
+_strings = msgspec.json.Decoder(tuple[str, ...]).decode
 
 # Built once: making a statement costs more than running it.
 _ONE = sa.select(*_COLUMNS).where(ALARMS.c.id == sa.bindparam("alarm"))
 _OPEN_OF = sa.select(*_COLUMNS).where(ALARMS.c.open_key == sa.bindparam("key"))
-_RINGS = sa.select(ALARMS.c.id).where(
+_RINGING = sa.select(*_COLUMNS).where(
     ALARMS.c.open_key.is_not(None),
     ALARMS.c.returned_at.is_(None),
     ALARMS.c.rule == sa.bindparam("rule"),
     ALARMS.c.unit == sa.bindparam("unit"),
     ALARMS.c.raised_at >= sa.bindparam("since"),
 )
+_NEWEST = (
+    sa.select(*_COLUMNS)
+    .where(ALARMS.c.point == sa.bindparam("point"), ALARMS.c.rule == sa.bindparam("rule"))
+    .order_by(ALARMS.c.raised_at.desc(), ALARMS.c.id.desc())
+    .limit(1)
+)
+_HOLDS = sa.select(HOLDS).where(HOLDS.c.subject.in_(sa.bindparam("subjects", expanding=True)))
 _ADD = sa.insert(ALARMS)
 _SAVE = sa.update(ALARMS).where(ALARMS.c.id == sa.bindparam("which"))
 _CLOSE = _SAVE.values(open_key=None)
@@ -134,18 +179,64 @@ class SqlAlarms:
 
     def add(self, alarm: Alarm, key: str, *happened: Event) -> None:
         """Store a new alarm; IntegrityError when the key has an open one."""
-        self._run(_ADD, {"open_key": key, **_row(alarm)})
-        self._log(alarm, "late" if alarm.late else "raise", "system", happened)
+        row = _row(alarm)
+        self._run(_ADD, {"open_key": None if alarm.life is Life.NORMAL else key, **row})
+        self._saved(alarm, "late" if alarm.late else "raise", "system", happened)
 
-    def save(self, alarm: Alarm, what: str, by: str, *happened: Event) -> None:
+    def save(self, alarm: Alarm, what: str, by: str, *happened: Event, note: str = "") -> None:
         """Store what became of the alarm; a normal one gives its key free."""
         row = {"which": alarm.id, **_moving(alarm)}
         self._run(_CLOSE if alarm.life is Life.NORMAL else _SAVE, row)
-        self._log(alarm, what, by, happened)
+        self._saved(alarm, what, by, happened, note)
 
-    def rings(self, rule: str, unit: UnitId, since: datetime) -> bool:
-        """Tell whether an alarm of the rule at the unit was raised since and is not over."""
-        return self._run(_RINGS, {"rule": rule, "unit": unit, "since": since}).first() is not None
+    def log(self, alarm: Alarm, what: str, by: str, note: str = "") -> None:
+        """Log something that changes nothing of the alarm."""
+        now = self._unit.now
+        said = {"alarm": alarm.id, "what": what, "by": by, "at": now, "value": alarm.value}
+        self._run(_NOTE, said | {"note": note, "source_at": _source(alarm, what)})
+
+    def newest(self, rule: str, point: PointId) -> Alarm | None:
+        """Return the alarm of a watch that was raised last, open or not."""
+        found = self._run(_NEWEST, {"rule": rule, "point": point}).first()
+        return None if found is None else _alarm(found)
+
+    def ringing(self, rule: str, unit: UnitId, since: datetime) -> list[Alarm]:
+        """Return the alarms of the rule at the unit that were raised since and are not over."""
+        found = self._run(_RINGING, {"rule": rule, "unit": unit, "since": since})
+        return [_alarm(row) for row in found]
+
+    def calm_at(self, key: str, due: datetime) -> None:
+        """Set the timer that asks whether a watch chatters no more."""
+        Timers(self._unit).set(Timer(CALM, key, 0, due))
+
+    def hold(self, hold: Hold) -> None:
+        """Store a flag, or what it has become."""
+        self.unhold(hold.flag)
+        row = {name: getattr(hold, name) for name in ("flag", "kind", "subject", "until")}
+        self._run(sa.insert(HOLDS), row)
+
+    def unhold(self, flag: str) -> None:
+        """Forget a flag; none is no error."""
+        self._run(sa.delete(HOLDS).where(HOLDS.c.flag == flag), {})
+
+    def holds(self, subjects: Sequence[str]) -> list[Hold]:
+        """Return the flags of any of these subjects."""
+        found = self._run(_HOLDS, {"subjects": list(subjects)})
+        return [Hold(row.flag, row.kind, row.subject, row.until) for row in found]
+
+    def touched(self, subject: str, kind: str) -> list[Alarm]:
+        """Return the open alarms of a flag's subject, and others that carry its kind."""
+        what, _, name = subject.partition(":")
+        of = {
+            "alarm": ALARMS.c.open_key == name,
+            "point": ALARMS.c.point == name,
+            "unit": (ALARMS.c.unit == name)
+            | ALARMS.c.point.startswith(f"{name}/", autoescape=True),
+            "zone": ALARMS.c.zone == name,
+        }[what]
+        carries = ALARMS.c.flags.contains(f'"{kind}"', autoescape=True)
+        query = sa.select(*_COLUMNS).where(ALARMS.c.open_key.is_not(None), of | carries)
+        return [_alarm(row) for row in self._run(query.order_by(ALARMS.c.id), {})]
 
     def state(self, key: str) -> RuleState:
         """Return the state of a watch; a new one is normal."""
@@ -159,6 +250,9 @@ class SqlAlarms:
             "since": state.since,
             "spent_s": state.spent_s,
             "generation": state.generation,
+            "grade": state.grade,
+            "toward": state.toward,
+            "memory": _kept(state.memory),
         }
         if self._run(_KEEP, {"which": key, **row}).rowcount == 0:
             self._run(_BEGIN, {"key": key, **row})
@@ -166,16 +260,22 @@ class SqlAlarms:
         if due is not None:
             Timers(self._unit).set(Timer(TIMER, key, state.generation, due))
 
-    def _log(self, alarm: Alarm, what: str, by: str, happened: Sequence[Event]) -> None:
-        now = self._unit.now
-        self._run(
-            _NOTE, {"alarm": alarm.id, "what": what, "by": by, "at": now, "value": alarm.value}
-        )
+    def _saved(
+        self, alarm: Alarm, what: str, by: str, happened: Sequence[Event], note: str = ""
+    ) -> None:
+        self.log(alarm, what, by, note)
         self._unit.changed("alarm", view(alarm))
         self._unit.happened(*happened)
 
     def _run(self, statement: sa.Executable, row: dict[str, Any]) -> Any:
         return self._unit.session.connection().execute(statement, row)
+
+
+def _source(alarm: Alarm, what: str) -> datetime | None:
+    """Return when a reading said so; None: no reading did."""
+    if what == "raise":
+        return alarm.raises[-1] if alarm.raises else alarm.raised_at
+    return {"late": alarm.raised_at, "return": alarm.returned_at}.get(what)
 
 
 def one(connection: sa.Connection, alarm: AlarmId) -> Alarm:
@@ -203,21 +303,45 @@ def states(engine: sa.Engine) -> dict[str, RuleState]:
 
 
 def _state(row: Any) -> RuleState:
-    return RuleState(Phase(row.phase), row.since, row.spent_s, row.generation)
+    memory = _memory(row.memory) if row.memory else NOTHING
+    phase = Phase(row.phase)
+    return RuleState(phase, row.since, row.spent_s, row.generation, row.grade, row.toward, memory)
+
+
+def _kept(memory: Memory) -> str:
+    return "" if memory == NOTHING else msgspec.json.encode(memory).decode()  # NaN: null
+
+
+def _memory(written: str) -> Memory:
+    at, value = _remembered(written)
+    return Memory(at, tuple(nan if each is None else each for each in value))
 
 
 def _row(alarm: Alarm) -> dict[str, Any]:
     row = {name: getattr(alarm, name) for name in _NAMES}
-    return row | {name: msgspec.json.encode(row[name]).decode() for name in _TEXTS}
+    row |= {name: msgspec.json.encode(row[name]).decode() for name in _TEXTS}
+    return row | _lists(alarm)
 
 
 def _moving(alarm: Alarm) -> dict[str, Any]:
     """Return what may change in the life of an alarm."""
     row = {name: getattr(alarm, name) for name in _MOVING}
-    return row | {"title": msgspec.json.encode(alarm.title).decode()}
+    return row | {"title": msgspec.json.encode(alarm.title).decode()} | _lists(alarm)
+
+
+def _lists(alarm: Alarm) -> dict[str, str]:
+    raises = [unix_ms(each) for each in alarm.raises]
+    return {
+        "flags": msgspec.json.encode(alarm.flags).decode(),
+        "raises": msgspec.json.encode(raises).decode(),
+    }
 
 
 def _alarm(row: Any) -> Alarm:
     found: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     found |= {name: _text(found[name]) for name in _TEXTS}
+    found["flags"] = _strings(found["flags"])
+    found["raises"] = tuple(
+        datetime.fromtimestamp(each / 1000, UTC) for each in _instants(found["raises"])
+    )
     return Alarm(**found | {"life": Life(row.life)})

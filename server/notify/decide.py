@@ -46,7 +46,7 @@ def worth_telling(event: AlarmRaised) -> bool:
     A late one is history: only where life is at stake it is told all the same. An echo is told by
     the alarm it repeats.
     """
-    if event.rule == NOBODY_REACHED or event.echo:
+    if event.rule == NOBODY_REACHED or event.echo or event.repeat:
         return False
     if event.handling == "life_safety":
         return True

@@ -7,13 +7,16 @@ from typing import TypeAlias
 
 from server.events import (
     AlarmAcknowledged,
+    AlarmCalmed,
     AlarmRaised,
+    AlarmWorsened,
     DeliveryExhausted,
     OrderAssigned,
     OrderMoved,
     OrderOverdue,
     OrderUnclaimed,
     RoleCalled,
+    WalkTestEnded,
 )
 from server.notify import decide
 from server.notify.decide import Said
@@ -29,24 +32,50 @@ OrderEvent: TypeAlias = OrderAssigned | OrderMoved | OrderUnclaimed | OrderOverd
 
 def alarm_raised(event: AlarmRaised, office: Office) -> None:
     """Whoever is on duty has a message about a life-safety or urgent alarm. Safe to run twice."""
-    if not decide.worth_telling(event):
-        return
+    if decide.worth_telling(event):
+        _tell(decide.duty(office.people()), _alarm(event, "alarm", office), office)
+
+
+def alarm_worsened(event: AlarmWorsened, office: Office) -> None:
+    """Whoever is on duty has a message that an alarm is more urgent now. Safe to run twice."""
+    if decide.worth_telling(event.now):
+        was = decide.words(office.texts, f"notify.priority-{event.was}")
+        said = _alarm(event.now, "alarm-worsened", office, was=was)
+        _tell(decide.duty(office.people()), said, office)
+
+
+def alarm_calmed(event: AlarmCalmed, office: Office) -> None:
+    """Whoever was told of an alarm that came and went knows how often. Safe to run twice."""
+    if decide.worth_telling(event.raised):
+        state = "active" if event.active else "over"
+        facts: dict[str, Text | str] = {
+            "count": str(event.count),
+            "state": decide.words(office.texts, f"notify.digest.{state}"),
+        }
+        said = _alarm(event.raised, "digest", office, **facts)
+        said = replace(said, kind="digest", occasion=str(unix_ms(event.since)), life_safety=False)
+        _tell(decide.duty(office.people()), said, office)
+
+
+def walk_test_ended(event: WalkTestEnded, office: Office) -> None:
+    """Whoever is on duty, and who began it, knows that test mode is over. Safe to run twice."""
     facts: dict[str, Text | str] = {
-        "priority": decide.words(office.texts, f"notify.priority-{event.priority}"),
-        "title": event.title,
-        "place": office.place(event.place),
-        "guidance": event.guidance,
+        "name": event.name,
+        "tested": str(event.tested),
+        "total": str(event.total),
     }
     said = Said(
-        "alarm",
-        event.alarm,
+        "test-ended",
+        event.flag,
         "",
-        decide.words(office.texts, "notify.alarm.title", **facts),
-        decide.words(office.texts, "notify.alarm.text", **facts),
-        event.priority,
-        life_safety=event.handling == "life_safety",
+        decide.words(office.texts, "notify.test-ended.title", **facts),
+        decide.words(office.texts, "notify.test-ended.text", **facts),
+        priority=3,
     )
-    _tell(decide.duty(office.people()), said, office)
+    people = office.people()
+    began = [each for each in people if each.id == event.by]
+    readers = {each.id: each for each in (*decide.duty(people), *began)}
+    _tell(list(readers.values()), said, office)
 
 
 def alarm_acknowledged(event: AlarmAcknowledged, office: Office) -> None:
@@ -225,6 +254,25 @@ def _tell(
             for channel, address, state in ways
         ]
         office.messages.add(message, deliveries)
+
+
+def _alarm(event: AlarmRaised, words: str, office: Office, **more: Text | str) -> Said:
+    """Return the words about an alarm; each telling of it is a message of its own."""
+    facts: dict[str, Text | str] = {
+        "priority": decide.words(office.texts, f"notify.priority-{event.priority}"),
+        "title": event.title,
+        "place": office.place(event.place),
+        "guidance": event.guidance,
+    }
+    return Said(
+        "alarm",
+        event.alarm,
+        "" if event.telling <= 1 else str(event.telling),
+        decide.words(office.texts, f"notify.{words}.title", **facts, **more),
+        decide.words(office.texts, f"notify.{words}.text", **facts, **more),
+        event.priority,
+        life_safety=event.handling == "life_safety",
+    )
 
 
 def _about(event: OrderEvent, kind: str, occasion: str, office: Office, person: str = "") -> Said:

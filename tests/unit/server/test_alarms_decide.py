@@ -141,16 +141,16 @@ def test_raise_and_return_alternate_and_moves_foresees_every_change(
 def test_nothing_inside_the_quiet_band_changes_the_truth(
     condition: Bounds | Codes, phase: Phase, last: float, value: float
 ) -> None:
-    low, high = decide.quiet(condition, phase, last)
+    low, high, _ = decide.quiet(condition, RuleState(phase), last)
     if low <= value <= high:
         truth = decide.evaluate(condition, phase, value)
-        settled = phase in {Phase.PENDING, Phase.ACTIVE}
+        settled = phase in {Phase.PENDING, Phase.ACTIVE, Phase.SHIFTING}
         unchanged = decide.evaluate(condition, phase, last)
         assert truth == (unchanged if isinstance(condition, Codes) else settled)
 
 
 def test_the_quiet_band_of_a_code_nobody_has_seen_is_empty() -> None:
-    assert decide.quiet(FIRE, Phase.NORMAL, nan) == (inf, -inf)
+    assert decide.quiet(FIRE, RuleState(), nan)[:2] == (inf, -inf)
 
 
 def test_a_second_acknowledgement_is_told_who_was_first() -> None:
