@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PARTS := mosquitto mosquitto-clients influxdb victoria-metrics postgresql docker-compose openssl chromium fonts-noto-cjk poppler-utils
 OUR := watchkeeper adapters edge gateway broker server dashboard simulators ops tests benchmarks
 
-.PHONY: demo test check setup parts peers bench pictures locks
+.PHONY: demo test test-influx2 check setup parts peers bench pictures locks
 
 demo: setup
 	$(RUN) -m ops.main demo $(DEMO)
@@ -35,6 +35,12 @@ parts:
 
 test: setup parts
 	$(RUN) -m pytest -v -n 2 --dist loadfile $(TESTS)
+
+# The contract of the history store on another InfluxDB: make test-influx2 INFLUXD=path/of/influxd
+# (1.8 or 2.x, whose own write path is taken; the program is not ours to bring).
+test-influx2: setup
+	@test -x "$(INFLUXD)" || { echo "say which: make test-influx2 INFLUXD=/path/of/influxd"; exit 1; }
+	$(RUN) -m pytest -v --influxd "$(INFLUXD)" tests/contract/test_history.py tests/contract/test_influx.py
 
 check: setup
 	$(VENV)/bin/ruff format --check $(OUR)

@@ -12,7 +12,7 @@ import ssl
 import threading
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
-from typing import Final, Literal, TypeAlias
+from typing import Final, TypeAlias
 
 from paho.mqtt.client import (
     MQTT_ERR_SUCCESS,
@@ -28,17 +28,16 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from typing_extensions import override
 
+from adapters.backoff import Backoff
+from adapters.system_clock import SystemClock
+from adapters.tls import trusted
 from watchkeeper import settings
-from watchkeeper.bus import Bus, Receive
-from watchkeeper.errors import ConfigError
+from watchkeeper.bus import Bus, Receive, Version
 
-Protocol: TypeAlias = Literal["5", "3.1.1"]
 Will: TypeAlias = tuple[str, bytes, bool]  # topic, payload, retain
 
 IN_FLIGHT: Final = 1000  # PUBACKs we do not wait for; paho's own 20 stalls behind a slow broker
 QUEUED: Final = 4000  # messages paho may hold; beyond it `publish` says False
-FIRST_DELAY_S: Final = 0.2
-LONGEST_DELAY_S: Final = 5.0
 # amqtt 0.12 reads an MQTT 5 CONNECT as 3.1.1. Without a user name it notices and refuses; with one
 # it takes properties for lengths and waits for more. So an unproven 5 gets this long to answer.
 FIRST_ANSWER_S: Final = 1.0
@@ -46,18 +45,6 @@ _VERSIONS: Final = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersio
 _WRONG_VERSION: Final = ReasonCode(PacketTypes.CONNACK, "Unsupported protocol version")
 
 log = logging.getLogger(__name__)
-
-
-class _Shaking(ssl.SSLSocket):
-    """Closed at once when the other side proves nothing; paho would leave it to the collector."""
-
-    @override
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-        except OSError:
-            self.close()
-            raise
 
 
 class Mqtt(Bus):
@@ -72,7 +59,7 @@ class Mqtt(Bus):
         username: str = "",
         password: str | None = None,
         will: Will | Callable[[int], Will] | None = None,
-        protocol: Protocol = "5",
+        protocol: Version = "5",
         keepalive_s: int = 10,
         tls: ssl.SSLContext | None = None,
         loop: AbstractEventLoop | None = None,
@@ -100,6 +87,8 @@ class Mqtt(Bus):
         self._wanted = self._protocol = protocol
         self._proven = False  # this protocol version has connected once
         self._shares = False
+        self._denied = 0
+        self._told: set[str] = set()  # what is logged once only
         self._patience_s = FIRST_ANSWER_S
         self._lock = threading.Lock()
         self._live: Client | None = None  # connected and subscribed
@@ -133,9 +122,14 @@ class Mqtt(Bus):
         return self._shares
 
     @property
-    def protocol(self) -> Protocol:
-        """Return the version in use: "5", or "3.1.1" after the broker refused 5."""
+    @override
+    def protocol(self) -> Version:
         return self._protocol
+
+    @property
+    @override
+    def denied(self) -> int:
+        return self._denied
 
     @override
     def subscribe(self, topic: str, receive: Receive, qos: int = 1) -> None:
@@ -170,15 +164,12 @@ class Mqtt(Bus):
         self._thread.join(timeout=10)
 
     def _supervise(self) -> None:
-        delay = FIRST_DELAY_S
+        clock, waits = SystemClock(), Backoff(self._jitter)
         while not self._closing.is_set():
-            before = self._connection
-            refused = self._serve()
-            if self._connection > before:
-                delay = FIRST_DELAY_S
-            if not refused:
-                self._closing.wait(delay * (0.5 + self._jitter()))
-                delay = min(2 * delay, LONGEST_DELAY_S)
+            began, before = clock.tick(), self._connection
+            if not self._serve():
+                lasted_s = clock.tick() - began if self._connection > before else 0.0
+                self._closing.wait(waits.after(lasted_s))
 
     def _serve(self) -> bool:
         """Connect once and stay until it ends; True: try again at once with the older version."""
@@ -242,6 +233,7 @@ class Mqtt(Bus):
         client.on_connect = self._connected
         client.on_subscribe = self._subscribed
         client.on_message = self._received
+        client.on_publish = lambda _c, _d, _mid, reason, _p: self._published(reason)
         client.on_disconnect = self._disconnected
         return client
 
@@ -254,7 +246,6 @@ class Mqtt(Bus):
         told: Properties | None,
     ) -> None:
         if reason == _WRONG_VERSION and self._protocol == "5":
-            log.warning("the broker refuses MQTT 5, using 3.1.1", extra={"client": self._client_id})
             self._protocol = "3.1.1"
             return
         if reason.is_failure:
@@ -262,6 +253,9 @@ class Mqtt(Bus):
             self._trouble(str(reason))
             return
         self._proven, self._said = True, ""
+        self._told.discard("denied")
+        if self._protocol == "3.1.1":
+            self._once("3.1.1", "the broker speaks MQTT 3.1.1: it tells nobody of a denied publish")
         self._shares = self._protocol == "5" and bool(
             getattr(told, "SharedSubscriptionAvailable", 1)
         )
@@ -303,6 +297,12 @@ class Mqtt(Bus):
             if topic_matches_sub(wanted, topic):
                 self._call(receive, topic, payload)
 
+    def _published(self, reason: ReasonCode) -> None:
+        """Notice what the broker does not let us say; only MQTT 5 tells."""
+        if reason.is_failure:
+            self._denied += 1
+            self._once("denied", "the broker refuses what we publish", why=str(reason))
+
     def _disconnected(
         self,
         _client: Client,
@@ -326,6 +326,12 @@ class Mqtt(Bus):
         except Exception:
             if self._loop is None or not self._loop.is_closed():
                 log.exception("a receiver of the bus failed", extra={"client": self._client_id})
+
+    def _once(self, what: str, message: str, **facts: object) -> None:
+        """Log a warning, unless it was told already."""
+        if what not in self._told:
+            self._told.add(what)
+            log.warning(message, extra={"client": self._client_id, **facts})
 
     def _trouble(self, why: str) -> None:
         if why != self._said:
@@ -361,26 +367,9 @@ def connection(
         will=will,
         protocol=mqtt.protocol,
         keepalive_s=mqtt.keepalive_s,
-        tls=_trusted(mqtt) if mqtt.tls else None,
+        tls=trusted(mqtt) if mqtt.tls else None,
         loop=loop,
     )
-
-
-def _trusted(mqtt: settings.Mqtt) -> ssl.SSLContext:
-    """Return what the broker must prove, and what proves us where that is asked for."""
-    key = "mqtt.ca"
-    try:
-        context = ssl.create_default_context(cafile=mqtt.ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.sslsocket_class = _Shaking
-        if mqtt.certificate is not None:
-            key = "mqtt.certificate"
-            context.load_cert_chain(mqtt.certificate, mqtt.key)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError(
-            where=key, what=str(error), fix="name PEM files that this program may read"
-        ) from error
-    return context
 
 
 def _guarded(call: Callable[..., None], *facts: object) -> None:

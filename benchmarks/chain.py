@@ -22,12 +22,14 @@ import numpy as np
 import psutil
 
 from adapters.history.embedded import EmbeddedHistory
+from adapters.history.influx_http import Database
+from adapters.history.influx_lines import READING
 from adapters.system_clock import SystemClock
 from benchmarks.chain_parts import SITE_ID, Job, Totals, catalog, publish, stored
 from ops.bench.figure import Figure
 from ops.programs import Program, answers
 from tests import parts
-from watchkeeper.settings import Settings
+from watchkeeper.settings import HistorySettings, Settings
 
 CLOCK: Final = SystemClock()
 BARS: Final = {200: 300_000, 2_000: 150_000}  # points of each of 50 edges: readings a second
@@ -86,29 +88,35 @@ class Watch:
 
 
 def measure(settings: Settings, options: argparse.Namespace) -> list[Figure]:
-    """Return the figures at 10,000 and at 100,000 series."""
-    seconds = 4.0 if options.smoke else 15.0 if options.short else 600.0
+    """Return the figures at 10,000 and at 100,000 series, and into InfluxDB at 10,000."""
+    seconds = 4.0 if options.smoke else 12.0 if options.short else 600.0
     sizes = (200,) if options.smoke else (200, 2_000)
-    return [each for points in sizes for each in _run(settings, points, seconds)]
+    figures = [each for points in sizes for each in _run(settings, points, seconds)]
+    if not options.smoke:
+        with TemporaryDirectory() as folder, parts.influxd(Path(folder)) as url:
+            figures += _run(settings, 200, min(seconds, 60.0), url)
+    return figures
 
 
-def _run(settings: Settings, points: int, seconds: float) -> Iterator[Figure]:
+def _run(settings: Settings, points: int, seconds: float, influx: str = "") -> Iterator[Figure]:
+    """Run one load; `influx` is the address of a database instead of the embedded store."""
     with TemporaryDirectory() as folder:
         job = Job(folder, parts.free_port(), points, seconds)
-        mine = _settings(settings, job)
+        mine = _settings(settings, job, influx)
         config = (
             f"listener {job.broker} 127.0.0.1\nallow_anonymous true\n"
             "max_inflight_messages 1000\nmax_queued_messages 20000\nset_tcp_nodelay true\n"
         )
         with parts.mosquitto(Path(folder), config, job.broker) as broker:
             cost, totals, watch, dropped = _driven(mine, job, broker.pid)
-        name, lost, more = NAMES[points], *_missing(mine, job, totals)
+        lost, more = _missing(mine, job, totals)
+    name, bar = (f"{NAMES[points]}_influx", None) if influx else (NAMES[points], BARS[points])
     per_reading = ", ".join(
         f"{program} {1e6 * cpu_s / cost['sent']:.2f}" for program, cpu_s in watch.cpu_s.items()
     )
     load = f"{job.series:,} series, {cost['sent']:,.0f} readings in {cost['wall_s']:.0f} s"
     yield Figure(
-        f"chain.readings_per_s_{name}", cost["sent"] / cost["wall_s"], "1/s", BARS[points], ">=",
+        f"chain.readings_per_s_{name}", cost["sent"] / cost["wall_s"], "1/s", bar, ">=",
         f"{load}; CPU us a reading: {per_reading}; the alarm server left {dropped:,} messages",
         PEER,
     )  # fmt: skip
@@ -124,7 +132,7 @@ def _run(settings: Settings, points: int, seconds: float) -> Iterator[Figure]:
         yield Figure(f"chain.rss_slope_{name}", slope, "MB/min", 1, "<", "in the last half")
 
 
-def _settings(settings: Settings, job: Job) -> Settings:
+def _settings(settings: Settings, job: Job, influx: str) -> Settings:
     folder = Path(job.folder)
     catalog(job, settings.catalog_folder())
     return settings.model_copy(
@@ -134,6 +142,9 @@ def _settings(settings: Settings, job: Job) -> Settings:
             "site": folder / "catalog/sites/chain.yaml",
             "mqtt": settings.mqtt.model_copy(update={"port": job.broker}),
             "ports": settings.ports.model_copy(update={"api": parts.free_port()}),
+            "history": HistorySettings(store="influx", url=influx, write_path="v1")
+            if influx
+            else HistorySettings(),
         }
     )
 
@@ -143,9 +154,8 @@ def _driven(settings: Settings, job: Job, broker: int) -> Driven:
     context = get_context("spawn")
     cost, totals = context.Queue(), context.Queue()
     health = f"http://127.0.0.1:{settings.ports.api}/api/v1/health"
-    file = settings.data / "history" / f"{SITE_ID}.db"
-    programs = [
-        _program(settings, "gateway", file.exists),
+    programs: list[Program] = [
+        _program(settings, "gateway", lambda: "gateway serves" in programs[0].last_lines()),
         _program(settings, "server", lambda: answers(health)),
     ]
     publisher = context.Process(target=publish, args=(job, cost, totals))
@@ -156,6 +166,8 @@ def _driven(settings: Settings, job: Job, broker: int) -> Driven:
         publisher.start()
         pids = {each.name: each.process.pid for each in programs if each.process}
         pids |= {"mosquitto": broker, "publishers": publisher.pid or os.getpid()}
+        children = {each.name(): each.pid for each in psutil.Process().children()}
+        pids |= {name: pid for name, pid in children.items() if name == "influxd"}
         with Watch(pids) as watch:
             spent = cost.get(timeout=job.seconds + 120)
         return spent, totals.get(timeout=60), watch, _dropped(programs[1])
@@ -174,6 +186,9 @@ def _program(settings: Settings, name: str, ready: object) -> Program:
         "WATCHKEEPER_SITE": str(settings.site),
         "WATCHKEEPER_MQTT__PORT": str(settings.mqtt.port),
         "WATCHKEEPER_PORTS__API": str(settings.ports.api),
+        "WATCHKEEPER_HISTORY__STORE": settings.history.store,
+        "WATCHKEEPER_HISTORY__URL": settings.history.url,
+        "WATCHKEEPER_HISTORY__WRITE_PATH": settings.history.write_path,
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "2",
@@ -192,16 +207,32 @@ def _dropped(server: Program) -> int:
 
 def _missing(settings: Settings, job: Job, totals: Totals) -> tuple[float, float]:
     """Return how many readings are missing, and how many are too many or wrong."""
-    path = settings.data / "history" / f"{SITE_ID}.db"
-    history = EmbeddedHistory(path, clock=CLOCK, writable=True)
-    history.settle()
-    history.close()
-    counts, sums = stored(path, job.points)
+    found_in = _in_influx if settings.history.store == "influx" else _in_file
+    counts, sums = found_in(settings, job)
     wanted, total = totals
     short = np.maximum(wanted - counts, 0).sum()
     wrong = np.abs(sums - total) > 0.005 * np.maximum(wanted, 1)
     more = np.maximum(counts - wanted, 0).sum() + (wrong & (counts == wanted)).sum()
     return float(short), float(more)
+
+
+def _in_file(settings: Settings, job: Job) -> Totals:
+    path = settings.data / "history" / f"{SITE_ID}.db"
+    history = EmbeddedHistory(path, clock=CLOCK, writable=True)
+    history.settle()
+    history.close()
+    return stored(path, job)
+
+
+def _in_influx(settings: Settings, job: Job) -> Totals:
+    counts, sums = np.zeros((2, job.series))
+    database = Database(settings.history, CLOCK)
+    places = job.places()
+    for found in database.ask(f"SELECT COUNT(v), SUM(v) FROM {READING} GROUP BY point"):  # noqa: S608 - a constant
+        place = places[found.tags["point"]]
+        counts[place], sums[place] = found.rows[0][1:]
+    database.close()
+    return counts.reshape(-1, job.points), sums.reshape(-1, job.points)
 
 
 def _cpu(pid: int) -> float:
@@ -216,7 +247,7 @@ def main() -> None:
     parser.add_argument("--smoke", action="store_true", help="10 s: it runs and loses nothing")
     for figure in measure(Settings(), parser.parse_args()):
         mark = "ok  " if figure.ok else "MISS"
-        bar = f"{figure.relation} {figure.bar:g}"
+        bar = "-" if figure.bar is None else f"{figure.relation} {figure.bar:g}"
         print(f"{mark} {figure.name:30} {figure.value:>12,.2f} {figure.unit}  {bar}  {figure.load}")
 
 

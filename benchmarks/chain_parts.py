@@ -75,6 +75,15 @@ class Job:
         size = min(MOST, self.points)
         return size * (MOST // size)
 
+    def places(self) -> dict[str, int]:
+        """Return where each point stands among all of them: edge by edge, alias by alias."""
+        width = len(str(self.points))
+        return {
+            f"unit-{edge}/p-{alias + 1:0{width}}": edge * self.points + alias
+            for edge in range(EDGES)
+            for alias in range(self.points)
+        }
+
     @property
     def series(self) -> int:
         """Return how many points there are in all."""
@@ -211,15 +220,12 @@ def publish(job: Job, out: Counts, totals: "multiprocessing.Queue[Totals]") -> N
     totals.put(publisher.totals())
 
 
-def stored(path: Path, points: int) -> Totals:
+def stored(path: Path, job: Job) -> Totals:
     """Return what is in a settled embedded store, by edge and alias, frame by frame."""
     db = open_to_read(path)
     if db is None:
         raise FileNotFoundError(path)
-    names = [
-        f"unit-{e}/p-{p:0{len(str(points))}}" for e in range(EDGES) for p in range(1, points + 1)
-    ]
-    order = {name: place for place, name in enumerate(names)}
+    points, order = job.points, job.places()
     place = np.zeros(len(order), np.int64)
     for number, key in db.execute("select number, key from series"):
         place[number] = order[key]

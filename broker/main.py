@@ -9,6 +9,7 @@ import errno
 import logging
 import signal
 import socket
+from ipaddress import ip_address
 
 from amqtt.broker import Broker
 from amqtt.contexts import BrokerConfig, ListenerConfig
@@ -22,9 +23,10 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Serve on mqtt.host:mqtt.port until SIGTERM or SIGINT.
 
-    Raises ConfigError: the address is in use, or not one of this machine.
+    Raises ConfigError: the address is in use, or others than this machine could reach it.
     """
     host, port = settings.mqtt.host, settings.mqtt.port
+    _check_own(host)
     _check_free(host, port)
     # amqtt logs each packet and each connection that ends at INFO and WARNING.
     logging.getLogger("amqtt").setLevel(logging.ERROR)
@@ -56,6 +58,20 @@ def config(host: str, port: int) -> BrokerConfig:
         listeners={"default": ListenerConfig(bind=bind)},
         plugins={"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
     )
+
+
+def _check_own(host: str) -> None:
+    """Refuse what others could reach: there are no accounts, and who connects may say anything."""
+    try:
+        own = host == "localhost" or ip_address(host).is_loopback
+    except ValueError:  # a name; nobody knows where it leads tomorrow
+        own = False
+    if not own:
+        raise ConfigError(
+            where="mqtt.host",
+            what=f"{host} is no loopback address, and the embedded broker has no accounts",
+            fix="set mqtt.host to 127.0.0.1, or run mosquitto for more machines (docs/broker.md)",
+        )
 
 
 def _check_free(host: str, port: int) -> None:

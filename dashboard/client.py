@@ -1,9 +1,10 @@
 """The server's API as the screens ask it: HTTP only, each request with the viewer's own cookie."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
@@ -11,6 +12,13 @@ from watchkeeper.errors import Unreachable
 
 SESSION = "wk_session"
 TIMEOUT_S = 8.0
+
+
+class Problem(NamedTuple):
+    """Why something was not done: a code that catalog/i18n has words for, and its facts."""
+
+    code: str
+    facts: dict[str, Any]
 
 
 class Server:
@@ -27,6 +35,24 @@ class Server:
         """
         answer = self._ask(path, session, query)
         return answer.json() if answer.is_success else None
+
+    def post(self, path: str, session: str, body: Mapping[str, object]) -> Problem | None:
+        """Do POST /api/v1/<path> as this person; return None when it was done, else why not.
+
+        Raises Unreachable: the server is away, or does not answer in time.
+        """
+        headers = {"authorization": f"Bearer {session}"}
+        try:
+            answer = self._http.post(f"/api/v1/{path}", json=body, headers=headers)
+        except httpx.TransportError as error:
+            raise Unreachable("screens.no-server", what="server", where=path) from error
+        if answer.is_success:
+            return None
+        try:
+            facts: dict[str, Any] = answer.json()
+            return Problem(str(facts["type"]), facts)
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unreachable("screens.no-server", what="server", where=path) from error
 
     def now(self) -> datetime:
         """Return the server's time, aware, to the second; a screen asks with it, not with its own.

@@ -5,9 +5,12 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard.screens import Visit, energy, equipment, reports
+from dashboard.screens import Visit, data_quality, energy, equipment, reports
 
-_DESK = ["overview", "alarms", "orders", "emergency", "equipment", "energy", "reports", "me"]
+_DESK = [
+    *("overview", "alarms", "orders", "emergency"),
+    *("equipment", "energy", "reports", "quality", "me"),
+]
 _ORDER = {
     "technician": ["mine", "alarms", "emergency", "equipment", "me"],
     "manager": [
@@ -15,6 +18,7 @@ _ORDER = {
         "equipment",
         "reports",
         "overview",
+        "quality",
         "alarms",
         "orders",
         "emergency",
@@ -22,7 +26,12 @@ _ORDER = {
     ],
 }
 DUTY = ["overview", "alarms", "mine", "orders"]  # where a running emergency shows its red bar
-NATIVE = {"energy": energy.show, "equipment": equipment.show, "reports": reports.show}
+NATIVE = {
+    "energy": energy.show,
+    "equipment": equipment.show,
+    "reports": reports.show,
+    "quality": data_quality.show,
+}
 
 
 def order(roles: Sequence[str]) -> list[str]:

@@ -272,6 +272,7 @@ class Agent:
             "alone": float(self.alone is not None and self.alone.now),
             "event_silence_s": round(self._lanes[0].silence_s(), 1),
             "data_silence_s": round(self._lanes[1].silence_s(), 1),
+            **self._publisher.figures(),
             "clock_synchronised": float(self._synchronised()),
             "devices_left_out": float(len(self._left_out)),
             **{f"left_out/{unit}": 1.0 for unit in self._left_out},

@@ -13,6 +13,9 @@ from typing import Final
 SMALLEST_WINDOW: Final = 64 << 10
 LARGEST_WINDOW: Final = 1 << 20
 MOST_MESSAGES: Final = 200
+# Beyond the window, for fresh readings: they flow on where a broker threw away what was sent.
+FRESH_BYTES: Final = 32 << 10
+FRESH_MESSAGES: Final = 50
 QUICK_S: Final = 1.0
 LATE_S: Final = 5.0
 
@@ -53,6 +56,14 @@ class Flight:
     def has_room(self) -> bool:
         """Return whether one more may leave; a message larger than the window goes alone."""
         return self.bytes < self.window and len(self._sent) < MOST_MESSAGES
+
+    @property
+    def has_room_for_fresh(self) -> bool:
+        """Return whether one of the newest may leave though the window may be full."""
+        return (
+            self.bytes < self.window + FRESH_BYTES
+            and len(self._sent) < MOST_MESSAGES + FRESH_MESSAGES
+        )
 
     def add(self, q: int, size: int, tick: float) -> None:
         """Note that q was sent for the first time."""

@@ -15,6 +15,7 @@ import msgspec
 
 from edge.lanes import Kind
 from edge.sending import DataLane, EventLane
+from edge.unheard import Unheard
 from watchkeeper import topics, wire
 from watchkeeper.bus import Bus
 from watchkeeper.clock import Clock, unix_ms
@@ -83,6 +84,10 @@ class Publisher:
         self._me, self._clock, self._telling = me, clock, telling
         self._bus, self._data_bus = buses
         self._events, self._data = lanes
+        self._unheard = (
+            Unheard("event", buses[0], self._events.silence_s, clock),
+            Unheard("data", buses[1], self._data.silence_s, clock),
+        )
         self._ackers: dict[str, tuple[str, int]] = {}  # topic -> boot and connection
         self._heard = clock.tick()  # when a server last said that it is there
         self._tasks: set[asyncio.Task[None]] = set()
@@ -121,6 +126,8 @@ class Publisher:
         said, state, snapshot = True, self._clock.tick(), self._clock.tick()
         while True:
             await asyncio.sleep(1.0)
+            for lane in self._unheard:
+                lane.look()
             now, alive = self._clock.tick(), self._telling.alive()
             if alive != said:
                 said = alive
@@ -163,6 +170,7 @@ class Publisher:
         self.tell_state()
         self.tell_snapshot()
         self._events.restart()
+        self._data.again()  # acknowledgements of both lanes come over this connection
 
     def _tell_birth(self) -> None:
         me = self._me
@@ -239,6 +247,7 @@ class Publisher:
             points, boot=me.boot, software=me.software, config=me.config, name=name
         ):
             self._bus.publish(me.up("oldbirth"), wire.encode(birth))
+        self._data.explained(name)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -248,3 +257,14 @@ class Publisher:
     def platform_s(self) -> float:
         """Return seconds since a server said that it is there."""
         return self._clock.tick() - self._heard
+
+    def figures(self) -> dict[str, float]:
+        """Return how the line to the platform is, for `health`."""
+        events, data = self._unheard
+        buses = (self._bus, self._data_bus)
+        return {
+            "events_unheard": float(events.now),
+            "readings_unheard": float(data.now),
+            "publishes_denied": float(sum(bus.denied for bus in buses)),
+            "mqtt_3": float(any(bus.protocol == "3.1.1" for bus in buses)),
+        }

@@ -107,6 +107,14 @@ class DataLane(_Lane):
         self._cursor, self._at_end = min(self._cursor, first - 1), False
         self.hungry.set()
 
+    def explained(self, birth: str) -> None:
+        """Send again, soon, what this birth explains: until now it was left unread."""
+        self.flight.hurry(q for q, row in self._rows.items() if row.birth == birth)
+
+    def again(self) -> None:
+        """Send again, soon, what is under way: its acknowledgements may be lost."""
+        self.flight.hurry(list(self._rows))
+
     def replay(self, since: int) -> None:
         """Send again all that is kept since an instant, Unix ms."""
         self.flight.hurry(q for q, row in self._rows.items() if row.at >= since)
@@ -129,7 +137,7 @@ class DataLane(_Lane):
             self.hungry.set()
 
     def _pump(self) -> None:
-        while self.flight.has_room and (row := self._next()):
+        while row := self._next():
             message = data_message(self.journal, row, self._mode(row))
             if not self._send(message):
                 if not self._replay.give_back(row):
@@ -139,11 +147,13 @@ class DataLane(_Lane):
             self.flight.add(row.q, len(message), self._clock.tick())
 
     def _next(self) -> Row | None:
-        """Return what is most worth sending of what is in memory."""
-        if self._fresh:
+        """Return what is most worth sending of what is in memory, if there is room for it."""
+        if self._fresh and self.flight.has_room_for_fresh:
             row = self._fresh.pop()
             self._fresh_q.discard(row.q)
             return row
+        if not self.flight.has_room:
+            return None
         while self._backlog:
             row = self._backlog.popleft()
             if row.q not in self.flight and row.q not in self._fresh_q:

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from watchkeeper.batch import Series
+from watchkeeper.batch import Flags, Series
 from watchkeeper.ids import PointId
 from watchkeeper.wire import Birth, BornPoint
 
@@ -27,6 +27,7 @@ class _Known:
     parts: dict[int, list[BornPoint]] = field(default_factory=dict)
     of: int = 0
     numbers: Numbers | None = None
+    samples: Flags | None = None
 
 
 class Births:
@@ -60,8 +61,24 @@ class Births:
             numbers[[point.alias for point in points]] = series_of(
                 [PointId(point.point) for point in points]
             )
+            known.samples = np.zeros(len(numbers), np.bool_)
+            known.samples[[point.alias for point in points if _is_sample(point)]] = True
             known.numbers = numbers
         return known.numbers
+
+    def samples(self, key: Key) -> Flags:
+        """Return by alias which points are samples, of a birth whose `numbers` are known."""
+        found = self._known[key].samples
+        return np.empty(0, np.bool_) if found is None else found
+
+    def point(self, key: Key, alias: int) -> PointId | None:
+        """Return what an alias stands for; slow, for what is rare."""
+        known = self._known.get(key)
+        for part in known.parts.values() if known else ():
+            for point in part:
+                if point.alias == alias:
+                    return PointId(point.point)
+        return None
 
     def sampled(self) -> list[BornPoint]:
         """Return the points whose readings are samples of a quantity, in every birth known.

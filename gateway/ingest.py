@@ -7,23 +7,28 @@ batch is acknowledged; only a batch that cannot be read is refused.
 
 import logging
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeAlias
 
 import msgspec
 
 from gateway.births import Births, Numbers
-from gateway.checks import checked
+from gateway.checks import Checked, checked, limits
+from gateway.lateness import Lateness
 from gateway.salvage import Row, salvaged, sifted
 from watchkeeper import wire
 from watchkeeper.batch import Batch
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.history import History, Quarantined
+from watchkeeper.settings import HistorySettings
 from watchkeeper.topics import Up, down, parse_up
 from watchkeeper.topics import up as up_topic
 
 PAYLOAD_KEPT: Final = 65_536  # bytes of one message
+EVERYTHING: Final = HistorySettings()  # is kept for ever
 ASK_AGAIN_S: Final = 5.0  # between two questions for the same birth
 
 Publish: TypeAlias = Callable[[str, bytes], bool]
@@ -40,6 +45,10 @@ class _Named(msgspec.Struct):
 
 
 _decode_named = msgspec.json.Decoder(_Named).decode
+# How an edge begins each message, which stays readable where the rest is cut off or damaged.
+_HEAD: Final = re.compile(rb'\{"j":"([0-9A-Za-z_-]{1,100})","q":(\d{1,18}),')
+_BACK: Final = b'"m":"back"'
+_LIVE: Final = b'"m":"live"'
 
 
 @dataclass(slots=True)
@@ -47,6 +56,7 @@ class _Group:
     """What is written and acknowledged together."""
 
     parts: list[Batch] = field(default_factory=list)
+    marks: list[Batch] = field(default_factory=list)  # what of them came late
     aside: list[Quarantined] = field(default_factory=list)
     ok: dict[Journal, list[int]] = field(default_factory=dict)
     bad: dict[Journal, list[tuple[int, str]]] = field(default_factory=dict)
@@ -57,9 +67,17 @@ class _Group:
 class Ingest:
     """Batches in, committed readings and acknowledgements out."""
 
-    def __init__(self, history: History, publish: Publish, clock: Clock) -> None:
-        self._history, self._publish, self._clock = history, publish, clock
+    def __init__(
+        self,
+        history: History,
+        publish: Publish,
+        clock: Clock,
+        kept: HistorySettings = EVERYTHING,
+    ) -> None:
+        """Prepare; readings that are older than what is kept are put aside."""
+        self._history, self._publish, self._clock, self._kept = history, publish, clock, kept
         self.births = Births()
+        self._lateness = Lateness(history)
         self._group = _Group()
         self._asked: dict[tuple[str, str, str], float] = {}
         self.counts = {
@@ -90,7 +108,7 @@ class Ingest:
         """Write the group, then acknowledge it. Raises Unreachable: nothing is acknowledged."""
         group = self._group
         if group.parts:
-            self._history.write(Batch.joined(group.parts))
+            self._history.write(Batch.joined([*group.parts, *group.marks]))
         if group.aside:
             self._history.quarantine(group.aside)
         if group.release:
@@ -103,6 +121,7 @@ class Ingest:
     def forget(self) -> None:
         """Drop the group without an acknowledgement."""
         self._group = _Group()
+        self._lateness.forget()
 
     def _take_birth(self, up: Up, payload: bytes) -> None:
         if not payload:
@@ -124,6 +143,7 @@ class Ingest:
         if numbers is None:
             self._ask(up, message.birth)
             return
+        self._mark(up, message, batch)
         for reason, rows in odd.items():
             self._put_aside(up, reason, _as_json(message, rows), len(rows))
         batch = self._checked(up, message, batch, numbers)
@@ -131,6 +151,13 @@ class Ingest:
         self._group.readings += len(batch)
         self._group.ok.setdefault((up.site, up.edge, message.journal), []).append(message.sequence)
         self.counts["batches"] += 1
+
+    def _mark(self, up: Up, message: wire.Data, batch: Batch) -> None:
+        """Note which minutes of a message came late; quick where it is in time."""
+        name = partial(self.births.point, (up.site, up.edge, message.birth))
+        marks = self._lateness.marks(up.edge, batch, name, unix_ms(self._clock.now()))
+        if marks is not None:
+            self._group.marks.append(marks)
 
     def _take_gap(self, up: Up, payload: bytes) -> bool:
         """Put down what an edge had to give up; False: the message says no such thing."""
@@ -149,10 +176,15 @@ class Ingest:
 
     def _checked(self, up: Up, message: wire.Data, batch: Batch, numbers: Numbers) -> Batch:
         """Return what can be stored, by series number; put aside the rest."""
-        good, wrong = checked(batch, numbers, unix_ms(self._clock.now()))
+        good, wrong = self._sorted(up, message, batch, numbers)
         for reason, part in wrong.items():
             self._put_aside(up, reason, _as_json(message, _rows(part)), len(part))
         return good
+
+    def _sorted(self, up: Up, message: wire.Data, batch: Batch, numbers: Numbers) -> Checked:
+        now = unix_ms(self._clock.now())
+        samples = self.births.samples((up.site, up.edge, message.birth))
+        return checked(batch, numbers, now, limits(self._kept, samples, now))
 
     def again(self, item: Quarantined) -> bool:
         """Try what was put aside again; True: with the next commit it is taken out of there.
@@ -169,10 +201,11 @@ class Ingest:
         if numbers is None:
             self._ask(up, message.birth)
             return False
-        if not len(checked(batch, numbers, unix_ms(self._clock.now())).good):
+        if not len(self._sorted(up, message, batch, numbers).good):
             return False
         for reason, rows in odd.items():
             self._put_aside(up, reason, _as_json(message, rows), len(rows))
+        self._mark(up, message, batch)
         good = self._checked(up, message, batch, numbers)
         self._group.parts.append(good)
         self._group.readings += len(good)
@@ -182,15 +215,14 @@ class Ingest:
 
     def _refuse(self, up: Up, payload: bytes, why: str) -> None:
         """Put a whole batch aside; tell its edge when it still says which one it is."""
-        self._put_aside(up, "unreadable", payload, readings=0)
+        # Sent again after a while it is called "back": it is the same all the same.
+        self._put_aside(up, "unreadable", payload.replace(_BACK, _LIVE, 1), readings=0)
         self.counts["refused"] += 1
         log.warning("a batch cannot be read", extra={"edge": up.edge, "why": why})
-        try:
-            named = _decode_named(payload)
-        except msgspec.DecodeError:
-            return
-        journal = (up.site, up.edge, named.j)
-        self._group.bad.setdefault(journal, []).append((named.q, "unreadable"))
+        named = _named(payload)
+        if named is not None:
+            journal = (up.site, up.edge, named.j)
+            self._group.bad.setdefault(journal, []).append((named.q, "unreadable"))
 
     def _put_aside(self, up: Up, reason: str, payload: bytes, readings: int) -> None:
         now = unix_ms(self._clock.now())
@@ -238,6 +270,15 @@ def _kept(payload: bytes) -> tuple[wire.Data, Batch, dict[str, list[Row]]]:
         return _read(payload)
     message = wire.Data(aside.journal, aside.sequence, aside.birth, "back", 0, 1, [], [], [], [])
     return message, *sifted(aside.readings)
+
+
+def _named(payload: bytes) -> _Named | None:
+    """Return which batch it is, None where not even that can be read."""
+    try:
+        return _decode_named(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        head = _HEAD.match(payload)
+        return _Named(head[1].decode(), int(head[2])) if head else None
 
 
 def _came_from(origin: str) -> Up:

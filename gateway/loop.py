@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Final
 
 from gateway.ingest import Ingest
@@ -13,9 +13,10 @@ from watchkeeper.errors import Unreachable
 COMMIT_READINGS: Final = 5_000
 COMMIT_S: Final = 0.05  # so a broker with 20 messages in flight is slower, but never stalls
 QUEUED: Final = 5_000  # messages; what comes beyond is not acknowledged, so it comes again
+QUEUED_BYTES: Final = 100_000_000  # likewise
 LOOK_S: Final = 0.2  # between two looks whether to stop
 FIRST_S: Final = 1.0  # between two attempts to reach the store, then twice as long each time
-LONGEST_S: Final = 30.0
+LONGEST_S: Final = 5.0  # so that readings flow soon after it is back; one question costs nothing
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Loop:
         """Prepare; each of `between` is called on our thread after a commit and must be quick."""
         self._ingest, self._clock, self._between = ingest, clock, between
         self._queue: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+        self._bytes, self._counting = 0, Lock()
         self._stop = Event()
         self.dropped = 0
         self.store_away = False
@@ -40,6 +42,7 @@ class Loop:
             **self._ingest.counts,
             "dropped": self.dropped,
             "queued": self._queue.qsize(),
+            "queue_limit": QUEUED,
             "store_away": int(self.store_away),
         }
 
@@ -49,13 +52,18 @@ class Loop:
 
     def receive(self, topic: str, payload: bytes) -> None:
         """Queue a batch; called by the bus on its own thread."""
-        if self._queue.qsize() >= QUEUED:
+        if self._queue.qsize() >= QUEUED or self._bytes + len(payload) > QUEUED_BYTES:
             self.dropped += 1
             return
-        self._queue.put((topic, payload))
+        self._put(topic, payload)
 
     def receive_birth(self, topic: str, payload: bytes) -> None:
         """Queue a birth: never dropped, for a retained one comes only once a connection."""
+        self._put(topic, payload)
+
+    def _put(self, topic: str, payload: bytes) -> None:
+        with self._counting:
+            self._bytes += len(payload)
         self._queue.put((topic, payload))
 
     def close(self) -> None:
@@ -87,6 +95,8 @@ class Loop:
                 topic, payload = self._queue.get(timeout=left)
             except Empty:
                 return
+            with self._counting:
+                self._bytes -= len(payload)
             until = until or self._clock.tick() + COMMIT_S
             self._until_answered(lambda: self._ingest.take(topic, payload))  # noqa: B023 - called now
 

@@ -10,7 +10,7 @@ from adapters import log as logs
 from adapters.history import open_history
 from adapters.mqtt import connection
 from adapters.system_clock import SystemClock
-from gateway.ingest import Ingest
+from gateway.ingest import EVERYTHING, Ingest
 from gateway.loop import Loop
 from gateway.presence import Presence
 from gateway.rerun import Reruns
@@ -20,7 +20,7 @@ from watchkeeper.bus import Bus
 from watchkeeper.clock import Clock, unix_ms
 from watchkeeper.errors import ConfigError
 from watchkeeper.history import History
-from watchkeeper.settings import Settings
+from watchkeeper.settings import HistorySettings, Settings
 from watchkeeper.site import outline
 from watchkeeper.topics import all_up, rerun, shared
 
@@ -47,8 +47,7 @@ def run(settings: Settings, name: str) -> int:
         presence = Presence(name, ids.uuid7(unix_ms(clock.now()), secrets.randbits(74)), clock)
         bus = connection(settings.mqtt, f"gateway-{name}", will=presence.will)
         try:
-            after_h = settings.history.thin_after_h
-            serve(bus, history, presence, clock, site=site, stop=stop, thin_after_h=after_h)
+            serve(bus, history, presence, clock, site=site, stop=stop, kept=settings.history)
         finally:
             bus.close()
     finally:
@@ -64,7 +63,7 @@ def serve(  # noqa: PLR0913 - composition
     *,
     site: str,
     stop: Event,
-    thin_after_h: int = 0,
+    kept: HistorySettings = EVERYTHING,
 ) -> None:
     """Store what edges of the site send until `stop` is set.
 
@@ -86,8 +85,8 @@ def serve(  # noqa: PLR0913 - composition
             what=f"gateway `{rival}` serves this broker",
             fix="stop one of the two; several need MQTT 5 with shared subscriptions and InfluxDB",
         )
-    ingest = Ingest(history, bus.publish, clock)
-    housekeeping = Housekeeping(ingest.births, history, clock, thin_after_h)
+    ingest = Ingest(history, bus.publish, clock, kept)
+    housekeeping = Housekeeping(ingest.births, history, clock, kept)
     reruns = Reruns(ingest, history, clock)
     loop = Loop(ingest, clock, [housekeeping.look, reruns.look])
     loop.start()

@@ -130,6 +130,26 @@ def _ports(settings: Settings) -> Iterator[Finding]:
         fact=f"not heard: {', '.join(lost)}" if lost else f"{len(health['edges'])} heard",
         fix="start `watchkeeper edge` there; check its line, user name and password, and its log",
     )
+    yield from _load(health)
+
+
+def _load(health: dict[str, Any]) -> Iterator[Finding]:
+    """Yield whether readings are stored, and whether all keep up."""
+    gateways = health.get("gateways", {})
+    there = [name for name, seen in gateways.items() if seen["state"] == "online"]
+    yield Finding(
+        "gateways",
+        fine=bool(there),
+        fact=f"heard: {', '.join(there)}" if there else "none is heard",
+        fix="start `watchkeeper gateway`; check its user name and password, and its log",
+    )
+    slow = [f"{each['what']} of {each['where']}" for each in health.get("reasons", [])]
+    yield Finding(
+        "load",
+        fine=not slow,
+        fact=f"overloaded: {', '.join(slow)}" if slow else "all keep up",
+        fix="see docs/quarantine.md; add a gateway, or read fewer points less often",
+    )
 
 
 def _health(url: str) -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from adapters.history import open_history
 from adapters.system_clock import SystemClock
+from server.continued import Continued, reading
 from watchkeeper import excerpt, export, site, texts
 from watchkeeper.errors import ConfigError
 from watchkeeper.excerpt import AGGREGATES, Span
@@ -54,7 +55,7 @@ def run(settings: Settings, options: argparse.Namespace, _: str) -> int:
 
     def counted(history: History) -> Iterator[export.Piece]:
         nonlocal rows
-        for piece in export.taken(history, labels, span):
+        for piece in export.taken(reading(history, plant, Continued(clock)), labels, span):
             rows += excerpt.rows_of(piece.columns)
             yield piece
 
@@ -91,10 +92,10 @@ def _writer(name: str) -> Write:
 
 def _items(plant: Plant, options: argparse.Namespace) -> list[SitePoint]:
     """Return the points that are named; ConfigError: none, or there is no such point or unit."""
-    index = {item.id: item for item in plant.points()}
+    index = {item.id: item for item in [*plant.points(), *plant.past_points()]}
     points, units = excerpt.names(options.points), excerpt.names(options.unit)
     missing = [each for each in points if PointId(each) not in index]
-    missing += [each for each in units if each not in {unit.id for unit in plant.units()}]
+    missing += [each for each in units if each not in {item.unit.id for item in index.values()}]
     if missing or not points + units:
         raise ConfigError(
             where="history export",

@@ -29,6 +29,8 @@ COMMANDS = {
     "probe": ("ops.probe", "read a device once by a profile and show what does not fit"),
     "scan": ("ops.probe", "find the units that answer on a bus"),
     "history": ("ops.history", "export readings to a CSV or Parquet file, without the server"),
+    "quarantine": ("ops.quarantine", "see what could not be stored, try it again, or drop it"),
+    "replay": ("ops.replay", "have an edge send again what it still keeps"),
     "account": ("ops.account", "add an account"),
     "duty-check": ("ops.duty", "ask whether somebody is at the fire panel, and wait"),
     "bench": ("ops.bench.main", "measure a figure and hold it against its bar"),

@@ -49,6 +49,14 @@ class Births:
             self._ask(edge, name)
         return found
 
+    def points(self, edge: EdgeId, name: str) -> dict[int, PointId] | None:
+        """Return the point of each alias, for people; as `of`, from any thread."""
+        slots = self.of(edge, name)
+        if slots is None:
+            return None
+        names, nobody = self._latest.names, self._latest.nobody
+        return {alias: names[slot] for alias, slot in enumerate(slots.tolist()) if slot != nobody}
+
     def _slots(self, points: list[BornPoint]) -> Positions:
         most = max((point.alias for point in points), default=-1)
         slots = np.full(most + 1, self._latest.nobody, np.intp)

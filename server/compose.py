@@ -16,19 +16,24 @@ from server.alarms import handlers as alarms
 from server.alarms import store as alarm_store
 from server.alarms.api import here
 from server.births import Births
+from server.completeness_api import completeness_routes
 from server.edges import Edges
 from server.event_lane import EventLane
+from server.gateways import Gateways
 from server.guard import Guard, origins
 from server.history_api import history_routes
 from server.journal_api import journal_routes
 from server.kpi_api import kpi_routes
 from server.latest import Latest
-from server.live_lane import LiveLane
+from server.live_lane import QUEUE, LiveLane
 from server.migrate import upgrade
 from server.outward import Outward
+from server.overload import Overload, Own
 from server.parts import Parts, Printer
 from server.past import Past
+from server.quarantine_api import quarantine_routes
 from server.reactions import Sure
+from server.replay_api import replay_routes
 from server.sql import Engines
 from server.stream import Hub
 from server.subjects import Worker
@@ -92,6 +97,7 @@ class Server:
     def listen(self) -> None:
         """Subscribe on the buses."""
         self.edges.listen(self._outside.events)
+        self.gateways.listen(self._outside.events)
         self.event_lane.listen(self._outside.events)
         self.live_lane.listen(self._outside.live)
 
@@ -134,9 +140,17 @@ class Server:
             clock,
             parts.new_id,
         )
-        births = Births(name, latest, outside.live.publish, clock)
-        self.live_lane = LiveLane(name, latest, watching, births, sure, clock, parts.new_id)
-        self.sweep = Sweep(parts.rules, latest, watching, self.edges, self.writer, clock, judge)
+        self.births = Births(name, latest, outside.live.publish, clock)
+        self.live_lane = LiveLane(name, latest, watching, self.births, sure, clock, parts.new_id)
+        self.gateways = Gateways(clock)
+        self.overload = Overload(self.gateways, self._queues, clock, judge.signal)
+        self.sweep = Sweep(
+            parts.rules, latest, watching, self.edges, self.overload, self.writer, clock, judge
+        )
+
+    def _queues(self) -> Own:
+        lane = self.live_lane
+        return Own(lane.waiting(), QUEUE, lane.dropped, self.writer.waiting())
 
     def _app(self, settings: Settings) -> FastAPI:
         @asynccontextmanager
@@ -163,7 +177,10 @@ class Server:
             journal_routes(parts),
             why_routes(parts, self.edges),
             duty.duty_routes(parts, self.edges, self._outside.events),
-            site_api.health_routes(self._outside.events, self.edges, parts.history),
+            replay_routes(parts, self.edges, self._outside.events),
+            quarantine_routes(parts, self.gateways, self.births, self._outside.events),
+            completeness_routes(parts, self.births),
+            site_api.health_routes(self._outside.events, self.edges, parts.history, self.overload),
             site_api.stream_routes(
                 self.hub, partial(subjects.snapshot, parts, self.do), subjects.own
             ),

@@ -11,9 +11,11 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from watchkeeper.clock import Clock, unix_ms
+from watchkeeper.excerpt import Columns, Read
 from watchkeeper.history import Buckets, History, Track
 from watchkeeper.ids import PointId
 from watchkeeper.quality import FIRST_BAD
+from watchkeeper.site import Plant
 
 DAY_MS: Final = 86_400_000
 
@@ -85,6 +87,16 @@ class Continued:
         return found if found is not None and found < end else None
 
 
+def reading(history: History, plant: Plant, continued: Continued) -> Read:
+    """Return how a point is read: with those it continues for the time before."""
+
+    def read(point: PointId, start: int, end: int, width: int) -> Columns:
+        spans, _ = continued.spans(history, plant.lineage(point), start, end)
+        return (buckets(history, spans, width) if width else raw(history, spans))._asdict()
+
+    return read
+
+
 def raw(history: History, spans: Sequence[Span]) -> Track:
     """Return the readings of all spans as one series."""
     tracks = [history.raw(*span) for span in spans]
@@ -94,9 +106,17 @@ def raw(history: History, spans: Sequence[Span]) -> Track:
 def buckets(history: History, spans: Sequence[Span], width: int) -> Buckets:
     """Return summaries over `width` ms; one in which the device changed is made of both."""
     found, *more = [history.buckets(*span, width) for span in spans]
-    for later in more:
-        found = _joined(found, later)
+    for span, later in zip(spans[1:], more, strict=True):
+        edge = span.start // width * width
+        low, high = max(edge, spans[0].start), min(edge + width, span.end)
+        share = (span.start - low) / (high - low)  # of the time that is the old device's
+        found = _joined(_shared(found, edge, share), _shared(later, edge, 1 - share))
     return found
+
+
+def _shared(found: Buckets, edge: int, share: float) -> Buckets:
+    """Return them with the coverage of the one at `edge` as a share of more time."""
+    return found._replace(coverage=np.where(found.start == edge, share, 1.0) * found.coverage)
 
 
 def _joined(early: Buckets, late: Buckets) -> Buckets:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from server.http import User
 from watchkeeper.errors import Unreachable
+from watchkeeper.excerpt import Span
 from watchkeeper.export import Piece, Sheet, Write
 
 MOST = 2  # files made at the same time: alarms and screens have the other threads
@@ -88,6 +89,7 @@ async def _filled(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
             await checkpoint()
 
 
-def noted(user: User, kind: str, points: int, **span: int) -> None:
+def noted(user: User, kind: str, points: int, span: Span) -> None:
     """Write down who takes data out of the house."""
-    log.info("history exported", extra={"by": user.id, "format": kind, "points": points} | span)
+    facts = {"start": span.start, "end": span.end, "width": span.width}
+    log.info("history export", extra={"by": user.id, "format": kind, "points": points} | facts)

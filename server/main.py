@@ -150,7 +150,7 @@ def _printers(settings: Settings) -> dict[str, Printer]:
 
 
 def _parquet(pieces: Iterable[Piece], about: Sheet) -> Iterator[bytes]:
-    from adapters.parquet import parquet  # noqa: PLC0415 - 60 MB that most servers never need
+    from adapters.parquet import parquet  # noqa: PLC0415 - 30 MB that most servers never need
 
     return parquet(pieces, about)
 

@@ -14,6 +14,7 @@ from server.alarms.model import Bounds, Phase, Sample, Watch
 from server.edges import Edges
 from server.ingest_store import Seen
 from server.latest import Latest
+from server.overload import Overload
 from server.reactions import Sure
 from server.rules import Rulebook
 from server.unit import ChangeRow, Unit
@@ -39,11 +40,13 @@ class Sweep:
         latest: Latest,
         watching: Watching,
         edges: Edges,
+        overload: Overload,
         writer: Writer,
         clock: Clock,
         judge: "Judge",
     ) -> None:
         self._latest, self._watching, self._edges = latest, watching, edges
+        self._overload = overload
         self._writer, self._clock, self._judge = writer, clock, judge
         self._watches = list(rules.stale.values())
         self._slots = latest.slots([watch.point for watch in self._watches])
@@ -68,6 +71,7 @@ class Sweep:
         """Judge the silence of everything, now."""
         now = unix_ms(self._clock.now())
         self._edges.look()
+        self._overload.look()
         self._latest.sweep(now)
         if not self._watches:
             return

@@ -26,6 +26,8 @@ TROUBLES: Final = (
     Trouble("journals_damaged", "journal-damaged"),
     Trouble("readings_missing", "readings-given-up", rising=True),
     Trouble("devices_left_out", "devices-left-out"),
+    Trouble("events_unheard", "events-unheard"),
+    Trouble("readings_unheard", "readings-unheard"),
 )
 
 

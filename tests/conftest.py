@@ -30,6 +30,9 @@ RIGHTS = {"loop-mount": "run as root where there are loop devices"}
 def pytest_addoption(parser: pytest.Parser) -> None:
     """CI asks for every part; who has no root does without some."""
     parser.addoption("--all-parts", action="store_true", help="fail when a real part is missing")
+    parser.addoption(
+        "--influxd", default="", help="an InfluxDB 1.x or 2.x to test with instead of Debian's"
+    )
 
 
 def missing() -> list[str]:

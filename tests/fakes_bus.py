@@ -5,7 +5,7 @@ from collections.abc import Callable
 from paho.mqtt.client import topic_matches_sub
 from typing_extensions import override
 
-from watchkeeper.bus import Bus, Receive
+from watchkeeper.bus import Bus, Receive, Version
 
 
 class FakeBus(Bus):
@@ -33,6 +33,16 @@ class FakeBus(Bus):
     @override
     def shares(self) -> bool:
         return self._shares
+
+    @property
+    @override
+    def protocol(self) -> Version:
+        return "5"
+
+    @property
+    @override
+    def denied(self) -> int:
+        return 0
 
     @override
     def subscribe(self, topic: str, receive: Receive, qos: int = 1) -> None:

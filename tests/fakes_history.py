@@ -96,6 +96,8 @@ class MemoryHistory(History):
 
     @override
     def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
+        if width <= 0:
+            raise ValueError(f"a width of {width} ms")
         spans: dict[int, list[float]] = {}
         known: dict[int, int] = {}
         stored = sorted(self._of(point).items())

@@ -60,6 +60,7 @@ class House:
         self.clock = FixedClock()
         self.numbers = count(1)
         self.names = count(1)
+        self.attended = True  # a gateway says every second that it is there
         self.open()
 
     def open(self) -> None:
@@ -168,9 +169,18 @@ class House:
         self.say("state", state)
         self.settle()
 
+    def gateway(
+        self, word: Any = "online", name: str = "gateway-1", boot: str = "g1", **health: float
+    ) -> None:
+        """Let a gateway say how it is."""
+        state = wire.State(word, boot, 1, self.ms(), health)
+        self.bus.deliver(topics.program_state("gateway", name), wire.encode(state))
+
     def pass_(self, seconds: float) -> None:
         """Let time go by: due timers fire, the sweep looks."""
         self.clock.pass_(seconds)
+        if self.attended:
+            self.gateway()
         for done in self.server.timers.fire():
             done.result(5)
         self.server.sweep.look()

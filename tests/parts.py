@@ -89,13 +89,9 @@ def ended(process: "subprocess.Popen[bytes]") -> Iterator["subprocess.Popen[byte
             process.wait()
 
 
-@contextlib.contextmanager
-def influxd(folder: Path) -> Iterator[str]:
-    """Run InfluxDB 1.x; give its URL."""
-    http, rpc = free_port(), free_port()
-    config = folder / "influxdb.conf"
-    config.write_text(
-        f"""reporting-disabled = true
+def influx_config(folder: Path, http: int, rpc: int) -> str:
+    """Return the settings of an InfluxDB 1.x that keeps everything in a folder."""
+    return f"""reporting-disabled = true
 bind-address = "127.0.0.1:{rpc}"
 [meta]
 dir = "{folder}/meta"
@@ -109,9 +105,15 @@ log-enabled = false
 store-enabled = false
 [continuous_queries]
 enabled = false
-""",
-        "utf-8",
-    )
+"""
+
+
+@contextlib.contextmanager
+def influxd(folder: Path) -> Iterator[str]:
+    """Run InfluxDB 1.x; give its URL."""
+    http, rpc = free_port(), free_port()
+    config = folder / "influxdb.conf"
+    config.write_text(influx_config(folder, http, rpc), "utf-8")
     with running([program("influxd"), "-config", str(config)], folder / "log", http):
         yield f"http://127.0.0.1:{http}"
 

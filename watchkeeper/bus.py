@@ -1,8 +1,9 @@
 """The port to the MQTT broker; adapters/mqtt.py has the real one."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
+Version: TypeAlias = Literal["5", "3.1.1"]  # of MQTT
 # topic, payload: called on the bus's own thread; it may only validate and queue, never raise.
 Receive = Callable[[str, bytes], None]
 
@@ -23,6 +24,16 @@ class Bus(Protocol):
     @property
     def shares(self) -> bool:
         """Return whether the broker gives each message of `$share/…` to one of its subscribers."""
+        ...
+
+    @property
+    def protocol(self) -> Version:
+        """Return the version in use: 3.1.1 tells nobody of a denied publish."""
+        ...
+
+    @property
+    def denied(self) -> int:
+        """Return how many publishes the broker said it denied, since start; 5 only."""
         ...
 
     def subscribe(self, topic: str, receive: Receive, qos: int = 1) -> None:

@@ -1,10 +1,10 @@
 """What is taken out of a history: spans read piece by piece, so that no year is ever in memory.
 
-`read` is the one place that asks the store: what lies before an exchange of
-a unit goes in front of it.
+Who asks hands in how a point is read: straight from a store (`straight`), or together with the
+devices its own has replaced (server/continued.py).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -27,6 +27,9 @@ AGGREGATES: Final = {
     "coverage": "coverage",
 }
 Columns: TypeAlias = dict[str, npt.NDArray[Any]]  # equally long; the first is time, Unix ms
+# A point, start, end (Unix ms) and width (ms) -> readings (width 0: at, value, quality) or
+# summaries (start, counts, …). Raises Unreachable; ValueError: there are no summaries so wide.
+Read: TypeAlias = Callable[[PointId, int, int, int], Columns]
 
 
 class Span(NamedTuple):
@@ -38,17 +41,18 @@ class Span(NamedTuple):
     columns: tuple[str, ...] = ()  # of AGGREGATES; none: all the store has, in its own words
 
 
-def read(history: History, point: PointId, start: int, end: int, width: int) -> Columns:
-    """Return readings (width 0: at, value, quality) or summaries (start, counts, …) of a point.
+def straight(history: History) -> Read:
+    """Return how a point is read as the store has it."""
 
-    Raises Unreachable: the store does not answer. ValueError: it has no summaries so wide.
-    """
-    if width:
-        return history.buckets(point, start, end, width)._asdict()
-    return history.raw(point, start, end)._asdict()
+    def read(point: PointId, start: int, end: int, width: int) -> Columns:
+        if width:
+            return history.buckets(point, start, end, width)._asdict()
+        return history.raw(point, start, end)._asdict()
+
+    return read
 
 
-def pieces(history: History, point: PointId, span: Span) -> Iterator[Columns]:
+def pieces(read: Read, point: PointId, span: Span) -> Iterator[Columns]:
     """Yield the span piece by piece in the order of time, at least one; pieces may be empty.
 
     Pieces end at days (UTC), where the store's frames do, and never within a summary; they grow
@@ -58,7 +62,7 @@ def pieces(history: History, point: PointId, span: Span) -> Iterator[Columns]:
     end = -1
     while end < span.end:
         end = min(_boundary(start, days, span.width), span.end)
-        found = read(history, point, start, end, span.width)
+        found = read(point, start, end, span.width)
         readings = int(found["counts"].sum()) if span.width else len(found["at"])
         if span.columns and span.width:
             found = _chosen(found, span.columns)
@@ -70,11 +74,11 @@ def pieces(history: History, point: PointId, span: Span) -> Iterator[Columns]:
         start = end
 
 
-def whole(history: History, point: PointId, span: Span, most: int) -> Columns | int:
+def whole(read: Read, point: PointId, span: Span, most: int) -> Columns | int:
     """Return all of the span; how many rows there were when they became more than `most`."""
     found: list[Columns] = []
     rows = 0
-    for piece in pieces(history, point, span):
+    for piece in pieces(read, point, span):
         found.append(piece)
         rows += rows_of(piece)
         if rows > most:

@@ -13,10 +13,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from watchkeeper.batch import Floats, Times
-from watchkeeper.excerpt import Columns, Span, pieces, rows_of
-from watchkeeper.history import History
+from watchkeeper.excerpt import Columns, Read, Span, pieces, rows_of
 from watchkeeper.ids import PointId
-from watchkeeper.quality import Quality, is_bad, is_good
+from watchkeeper.quality import third
 from watchkeeper.site import Plant, SitePoint
 from watchkeeper.texts import Texts
 from watchkeeper.units import SYMBOLS
@@ -58,6 +57,11 @@ class Sheet:
 Write: TypeAlias = Callable[[Iterable[Piece], Sheet], Iterator[bytes]]
 
 
+def usual(span: Span) -> Span:
+    """Return what is asked for, with the columns a file of summaries holds if none is named."""
+    return span._replace(columns=SUMMARY if span.width else ())
+
+
 def label(item: SitePoint, language: str) -> Label:
     """Return what the rows of a point say about it."""
     unit, name = item.unit.name, item.point.name
@@ -68,14 +72,19 @@ def label(item: SitePoint, language: str) -> Label:
 def sheet(plant: Plant, texts: Texts, language: str, span: Span, *, bom: bool = True) -> Sheet:
     """Return what the file of a site says about all its rows."""
     about = plant.site.site
-    words = [texts(f"history.quality-{_word(code)}", language) for code in range(256)]
+    keys = [f"quality.code-{code}" for code in range(256)]
+    known = [
+        key if key in texts.by_key else f"quality.code-{third(code).value}"
+        for code, key in enumerate(keys)
+    ]
+    words = [texts(key, language) for key in known]
     return Sheet(about.id, ZoneInfo(about.time_zone), words, span.columns, bom)
 
 
-def taken(history: History, labels: Iterable[Label], span: Span) -> Iterator[Piece]:
+def taken(read: Read, labels: Iterable[Label], span: Span) -> Iterator[Piece]:
     """Yield the rows of all points, one after the other; memory holds one piece."""
     for each in labels:
-        for columns in pieces(history, each.point, span):
+        for columns in pieces(read, each.point, span):
             yield Piece(each, columns)
 
 
@@ -157,10 +166,3 @@ def local(at: Times, zone: ZoneInfo) -> list[str]:
 def _pick(both: Any, language: str) -> str:
     text: str = both.zh if language.startswith("zh") else both.en
     return text
-
-
-def _word(code: int) -> str:
-    """Return the name of a quality; one we do not know has the name of its third."""
-    if code in set(Quality):
-        return Quality(code).name.lower().replace("_", "-")
-    return "bad" if is_bad(code) else "good" if is_good(code) else "uncertain"

@@ -65,7 +65,7 @@ class Quarantined:
 
     at: int  # when it was put aside, Unix ms
     origin: str  # "riverside/plant-b1"
-    reason: str  # a word: time, value, type, alias, quality, gap, unreadable; or "store: …"
+    reason: str  # time, value, type, alias, quality, gap, unreadable, retention; or "store: …"
     payload: bytes  # what arrived, as JSON
     readings: int = 1  # how many are in it; 0: nobody can tell
     id: int = field(default=0, compare=False)  # the store's own, once it is kept

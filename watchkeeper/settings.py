@@ -7,9 +7,9 @@ its type. Secrets never stand in the file.
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 
 from watchkeeper.errors import ConfigError
 
@@ -53,7 +53,32 @@ class HistorySettings(_Section):
     thin_after_h: int = Field(
         0, ge=0, description="embedded: keep one value in 15 min of what is older; 0 keeps all"
     )
+    keep_telemetry_days: int = Field(
+        0, ge=0, description="embedded: of older samples summaries alone are kept; 0 keeps all"
+    )
+    keep_events_days: int = Field(
+        0, ge=0, description="the same for states, faults and life safety; not fewer days"
+    )
     token: SecretStr | None = Field(None, description="only as WATCHKEEPER_HISTORY__TOKEN")
+    username: str = Field("", pattern="^[^:]*$", description="of InfluxDB 1.x, instead of a token")
+    password: SecretStr | None = Field(None, description="only as WATCHKEEPER_HISTORY__PASSWORD")
+    ca: Path | None = Field(None, description="who signs InfluxDB; none: this machine's list")
+
+    @model_validator(mode="after")
+    def _one_login(self) -> Self:
+        if bool(self.username) != (self.password is not None):
+            raise ValueError("username and password go together")
+        if self.username and self.token:
+            raise ValueError("a token, or username and password, not both")
+        if self.ca and not self.url.startswith("https:"):
+            raise ValueError("ca is of use only with a url that begins with https:")
+        return self
+
+    @model_validator(mode="after")
+    def _events_are_kept_longer(self) -> Self:
+        if self.keep_events_days and not 0 < self.keep_telemetry_days <= self.keep_events_days:
+            raise ValueError("keep_events_days must be 0 or not below keep_telemetry_days, above 0")
+        return self
 
 
 class Smtp(_Section):

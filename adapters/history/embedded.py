@@ -120,14 +120,14 @@ class _Writer:
         self._path = path
         self._db, self._lock = open_to_write(path)
         self._writing = Turns()
-        self.sealing = Sealing(self._db, self._writing, clock)
+        self._checkpoints = Checkpoints(path, self._writing)
+        self.sealing = Sealing(self._db, self._writing, clock, self._checkpoints.note)
         sealed = int(self._db.execute("select journal from sealed").fetchone()[0])
         self._newest = max(sealed, self.sealing.tail.newest)
         self._series = dict(self._db.execute("select key, number from series"))
         self._wanted = Event()
         self._thread = Thread(target=self._run, name="history-sealing", daemon=True)
         self._thread.start()
-        self._checkpoints = Checkpoints(path, self._writing)
 
     def series(self, points: Sequence[PointId]) -> Series:
         new = [point for point in dict.fromkeys(points) if point not in self._series]
@@ -150,6 +150,7 @@ class _Writer:
             row = self._newest + 1
             self._db.execute("insert into journal values(?, ?)", (row, blob))
             self._newest = row
+            self._checkpoints.note(len(blob))
             self.sealing.tail.add(row, batch)
         if self.sealing.due:
             self._wanted.set()

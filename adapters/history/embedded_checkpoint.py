@@ -13,8 +13,8 @@ from typing import Final
 
 from adapters.history.embedded_file import Turns
 
-EVERY_S: Final = 0.5
-FULL: Final = 8_192  # pages of 4 KiB in the WAL, beyond which commits wait for the last bit
+DUE: Final = 4_194_304  # bytes committed since the last one
+FULL: Final = 16_384  # pages of 4 KiB in the WAL, beyond which commits wait for the last bit
 
 log = logging.getLogger(__name__)
 
@@ -25,17 +25,29 @@ class Checkpoints:
     def __init__(self, path: Path, writing: Turns) -> None:
         """Begin; `writing` is had by whoever commits."""
         self._path, self._writing = path, writing
-        self._stop = Event()
+        self._committed = 0
+        self._due = Event()
+        self._stopping = False
         self._thread = Thread(target=self._run, name="history-checkpoint", daemon=True)
         self._thread.start()
 
+    def note(self, size: int) -> None:
+        """Say that so many bytes are being committed; by who has the turn."""
+        self._committed += size
+        if self._committed > DUE:
+            self._committed = 0
+            self._due.set()
+
     def _run(self) -> None:
         db = sqlite3.connect(self._path, isolation_level=None, timeout=10)
+        db.execute("pragma synchronous=full")
         failing = False
         try:
-            while not self._stop.wait(EVERY_S):
+            while self._due.wait() and not self._stopping:
+                self._due.clear()
                 try:
                     if _checkpoint(db) > FULL:
+                        _checkpoint(db)  # what came meanwhile, so that little is left
                         with self._writing:
                             _checkpoint(db)
                     failing = False
@@ -48,7 +60,8 @@ class Checkpoints:
 
     def close(self) -> None:
         """Stop; whoever closes the file last does what is left."""
-        self._stop.set()
+        self._stopping = True
+        self._due.set()
         self._thread.join()
 
 

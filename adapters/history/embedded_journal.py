@@ -10,7 +10,9 @@ from watchkeeper.batch import Batch
 
 VERSION = 1
 _ROW = 4 + 8 + 8 + 1  # bytes of a reading: series, time, value, quality
-_ROOM = 4_096  # readings a new `Tail` has room for
+# Readings a `Tail` has room for before it must be moved, which would make a commit wait. The system
+# gives memory when it is first written to, so that room costs nothing.
+_ROOM = 1 << 23
 
 
 def encode(batch: Batch) -> bytes:

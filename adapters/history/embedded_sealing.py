@@ -7,7 +7,7 @@ series and time, the higher one is right.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
 from threading import Event, Lock
 from typing import NamedTuple
@@ -62,9 +62,18 @@ class Segment(NamedTuple):
 class Sealing:
     """What turns the journal into segments; seals, merges and thins, one at a time."""
 
-    def __init__(self, db: sqlite3.Connection, writing: Turns, clock: Clock) -> None:
-        """Take the writer's connection, and the lock under which it is used."""
-        self._db, self._writing, self._clock = db, writing, clock
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        writing: Turns,
+        clock: Clock,
+        note: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Take the writer's connection, and the lock under which it is used.
+
+        `note` is told how many bytes are committed.
+        """
+        self._db, self._writing, self._clock, self._note = db, writing, clock, note
         self._one = Lock()
         self.stop = Event()
         self.tail, self._latest = Tail(), Latest()
@@ -141,6 +150,7 @@ class Sealing:
                     "insert into frame(segment, first, last, b) values(?, ?, ?, ?)",
                     [(segment, *row) for row in rows],
                 )
+                self._note(sum(len(row.blob) for row in rows))
 
     def thin(self, wish: Thinning) -> None:
         """Remember what is to be thinned at the next `work`."""

@@ -10,10 +10,13 @@ from itertools import islice
 from threading import Lock
 
 import numpy as np
+import numpy.typing as npt
 from typing_extensions import override
 
-from adapters.history.influx_http import Database, Row
+from adapters.history.influx_answers import Row
+from adapters.history.influx_http import TIMEOUT_MS, Database
 from adapters.history.influx_lines import (
+    PAYLOAD_LIMIT,
     QUARANTINE,
     READING,
     lines,
@@ -30,26 +33,33 @@ from watchkeeper.quality import FIRST_BAD, is_bad
 from watchkeeper.reading import Reading
 from watchkeeper.settings import HistorySettings
 
-LINES = 5_000  # a call
 _ASKED = 100  # points one statement names
 _NS_A_MS = 1_000_000
 _ASIDE = "at, origin, reason, readings, payload, payload_hex, released"
 _ASIDE_ASKED = 1_000
 _ASIDE_KNOWN = 100_000
+_ASIDE_WRITTEN = 100  # lines a call; one may have 60 KB
+_PAYLOAD_LEAST = 200  # bytes
 
 
 class InfluxHistory(History):
     """Series numbers are this process's own; what the database knows is the point's name."""
 
-    def __init__(self, settings: HistorySettings, site: str, *, clock: Clock) -> None:
-        """Prepare; a database that is away is noticed at the first call."""
-        self._database, self._clock = Database(settings), clock
+    def __init__(
+        self, settings: HistorySettings, site: str, *, clock: Clock, timeout_ms: int = TIMEOUT_MS
+    ) -> None:
+        """Prepare; a database that is away is noticed at the first call.
+
+        Raises ConfigError: a login or a certificate cannot be used.
+        """
+        self._database, self._clock = Database(settings, clock, timeout_ms), clock
         self._site, self._of_site = site, f"site = {_text(site)}"
         self._lock = Lock()
         self._numbers: dict[PointId, int] = {}
         self._prefixes: list[str] = []
         self._put_aside = 0
         self._aside: dict[bytes, None] = {}  # in the order they came
+        self._recalled = False
 
     @property
     @override
@@ -69,24 +79,49 @@ class InfluxHistory(History):
     def write(self, batch: Batch) -> None:
         made = lines(batch, self._prefixes)
         now = unix_ms(self._clock.now())
-        for start in range(0, len(made), LINES):
-            refused = self._database.write(made[start : start + LINES], "ms")
+        for refused in self._database.write(made, "ms"):
+            # At once: where the quarantine is refused as well, we learn it by the first line.
             self.quarantine(
                 [Quarantined(now, READING, f"store: {each.why}", each.line) for each in refused]
             )
 
     @override
     def quarantine(self, items: Sequence[Quarantined]) -> None:
-        made = []
+        if items and not self._recalled:
+            self._recall()
+        new = {item.digest: item for item in items if item.digest not in self._aside}
+        made = list(new.values())
+        for start in range(0, len(made), _ASIDE_WRITTEN):
+            self._keep(made[start : start + _ASIDE_WRITTEN], PAYLOAD_LIMIT)
+        self._remember(item.digest for item in items)
+
+    def _keep(self, items: Sequence[Quarantined], limit: int) -> None:
+        """Put aside with so many bytes of what arrived, fewer where that is refused as well."""
+        made = {}
         for item in items:
-            if item.digest in self._aside:
-                continue
             # Rows of one millisecond must not overwrite each other.
             self._put_aside = (self._put_aside + 1) % _NS_A_MS
-            made.append(quarantine_line(self._site, item, item.at * _NS_A_MS + self._put_aside))
-        for start in range(0, len(made), LINES):
-            self._database.write(made[start : start + LINES], "ns")
-        self._remember(item.digest for item in items)
+            at_ns = item.at * _NS_A_MS + self._put_aside
+            made[quarantine_line(self._site, item, at_ns, limit)] = item
+        refused = [each for part in self._database.write(list(made), "ns") for each in part]
+        if not refused:
+            return
+        if limit == _PAYLOAD_LEAST:
+            # Then the lines are not to blame, and nothing may be acknowledged.
+            raise self._database.unreachable(f"the quarantine is refused: {refused[0].why}")
+        self._keep([made[each.line] for each in refused], _PAYLOAD_LEAST)
+
+    def _recall(self) -> None:
+        """Learn what was put aside before this process began."""
+        found = self._database.ask(
+            f"SELECT digest FROM {QUARANTINE}"  # noqa: S608 - nothing a person wrote
+            f" WHERE {self._of_site} ORDER BY time DESC LIMIT {_ASIDE_KNOWN}",
+            epoch="ns",
+        )
+        # VictoriaMetrics answers every question, with rows of nothing.
+        rows = [row for series in found for row in series.rows if len(row) > 1]
+        self._remember(bytes.fromhex(row[1]) for row in reversed(rows))
+        self._recalled = True
 
     def _remember(self, digests: Iterable[bytes]) -> None:
         """Know what was put aside lately: the database cannot tell that something came twice."""
@@ -113,7 +148,9 @@ class InfluxHistory(History):
 
     @override
     def release(self, ids: Sequence[int]) -> None:
-        self._database.write([release_line(self._site, each) for each in ids], "ns")
+        made = [release_line(self._site, each) for each in ids]
+        for _ in self._database.write(made, "ns"):
+            pass  # beyond the retention: it is gone without us
 
     @override
     def points(self) -> list[PointId]:
@@ -142,20 +179,24 @@ class InfluxHistory(History):
 
     @override
     def raw(self, point: PointId, start: int, end: int) -> Track:
-        found = self._database.ask(
-            f"SELECT v, q FROM {READING} WHERE {self._within(point, start, end)}"  # noqa: S608
-        )
-        rows = [row for series in found for row in series.rows]
-        quality = np.array([row[2] for row in rows], np.uint8)
-        value = np.array([np.nan if row[1] is None else row[1] for row in rows], np.float64)
-        value[quality >= FIRST_BAD] = np.nan
-        return Track(np.array([row[0] for row in rows], np.int64), value, quality)
+        parts: list[npt.NDArray[np.float64]] = [np.empty((0, 3))]
+        more = True
+        while more:
+            began = int(parts[-1][-1, 0]) + 1 if len(parts[-1]) else start
+            found = self._database.numbers(
+                f"SELECT v, q FROM {READING} WHERE {self._within(point, began, end)}"  # noqa: S608 - likewise
+            )
+            parts.append(found.rows)
+            more = found.partial
+        at, value, quality = np.concatenate(parts).T
+        marks = quality.astype(np.uint8)
+        return Track(at.astype(np.int64), np.where(marks < FIRST_BAD, value, np.nan), marks)
 
     @override
     def buckets(self, point: PointId, start: int, end: int, width: int) -> Buckets:
         if width <= 0:
             raise ValueError(f"a width of {width} ms")
-        # The database knows no coverage: that takes each reading with the one after it.
+        # Not by GROUP BY: what coverage needs to know besides takes as long as the readings.
         return summarised(self.raw(point, start - HOLD_MS, end), width, start, end)
 
     def _within(self, point: PointId, start: int, end: int) -> str:

@@ -9,8 +9,8 @@ from watchkeeper.quality import FIRST_BAD
 
 # Measurements, both with the tag site: many sites may share a database.
 READING = "reading"  # tag point; fields v (float, absent when bad) and q (integer)
-QUARANTINE = "quarantine"  # fields at, origin, reason, readings, payload or payload_hex
-PAYLOAD_LIMIT = 30_000  # characters: InfluxDB 1.x refuses a string field above 64 KB
+QUARANTINE = "quarantine"  # fields at, origin, reason, readings, digest, payload or payload_hex
+PAYLOAD_LIMIT = 30_000  # bytes, twice that when escaped or in hex: a field has at most 64 KB
 
 _TAG = str.maketrans({",": r"\,", "=": r"\=", " ": r"\ ", "\n": r"\ "})
 _TEXT = str.maketrans({'"': r"\"", "\\": "\\\\"})
@@ -45,13 +45,21 @@ def lines(batch: Batch, prefixes: Sequence[str]) -> list[bytes]:
     ]
 
 
-def quarantine_line(site: str, item: Quarantined, at_ns: int) -> bytes:
-    """Return a line for what was put aside; a payload that is no text is written in hex."""
+def quarantine_line(site: str, item: Quarantined, at_ns: int, limit: int = PAYLOAD_LIMIT) -> bytes:
+    """Return a line for what was put aside; a payload that is no text of one line is in hex.
+
+    InfluxDB takes line breaks within a text, VictoriaMetrics reads the rest as a line of its own.
+    """
+    kept = item.payload[:limit]
     try:
-        name, payload = "payload", item.payload.decode()
+        item.payload.decode()
+        name, payload = "payload", kept.decode(errors="ignore")  # the cut may split a letter
     except UnicodeDecodeError:
-        name, payload = "payload_hex", item.payload.hex()
-    fields = {"origin": item.origin, "reason": item.reason, name: payload[:PAYLOAD_LIMIT]}
+        name, payload = "payload_hex", kept.hex()
+    if "\n" in payload or "\r" in payload:
+        name, payload = "payload_hex", kept.hex()
+    reason = " ".join(item.reason.split())
+    fields = {"origin": item.origin, "reason": reason, "digest": item.digest.hex(), name: payload}
     texts = ",".join(f'{key}="{text.translate(_TEXT)}"' for key, text in fields.items())
     numbers = f"at={item.at}i,readings={item.readings}i"
     return f"{QUARANTINE},site={site.translate(_TAG)} {numbers},{texts} {at_ns}".encode()

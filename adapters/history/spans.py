@@ -55,7 +55,7 @@ def widened(rows: Buckets, width: int, wide: int, start: int, end: int) -> Bucke
 
 def _covered(rows: Buckets, held: "_Held", width: int, start: int, end: int) -> Buckets:
     lows, highs = np.maximum(rows.start, start), np.minimum(rows.start + width, end)
-    return rows._replace(coverage=(held.before(highs) - held.before(lows)) / width)
+    return rows._replace(coverage=held.between(lows, highs) / width)
 
 
 def _within(rows: Buckets, width: int, start: int, end: int) -> Buckets:
@@ -70,14 +70,16 @@ class _Held(NamedTuple):
     begin: Times
     end: Times
 
-    def before(self, moments: Times) -> Times:
-        """Return how long a value was known before each moment, ms."""
-        total = np.concatenate(([0], np.cumsum(self.end - self.begin)))
-        place = np.searchsorted(self.begin, moments, "right")
+    def between(self, lows: Times, highs: Times) -> Times:
+        """Return how long a value was known from each low to its high, ms."""
         if not len(self.begin):
-            return np.zeros(len(moments), np.int64)
-        beyond = np.maximum(self.end[np.maximum(place - 1, 0)] - moments, 0)
-        known: Times = total[place] - np.where(place > 0, beyond, 0)
+            return np.zeros(len(lows), np.int64)
+        total = np.cumsum(self.end - self.begin)
+        moments = np.concatenate((lows, highs))
+        place = np.searchsorted(self.begin, moments, "right") - 1
+        before = total[place] - np.maximum(self.end[place] - moments, 0)
+        before[place < 0] = 0
+        known: Times = before[len(lows) :] - before[: len(lows)]
         return known
 
 
@@ -106,10 +108,11 @@ def _touched(held: _Held, width: int, start: int, end: int) -> Times:
 
 def _rows(track: Track, width: int, start: int, end: int) -> Buckets:
     """Return what the good readings of the spans say, without coverage."""
-    at, value = track.at, track.value
-    own = (track.quality < FIRST_UNCERTAIN) & (at >= start) & (at < end)
-    if not own.all():
-        at, value = at[own], value[own]
+    low, high = np.searchsorted(track.at, (start, end))
+    at, value = track.at[low:high], track.value[low:high]
+    good = track.quality[low:high] < FIRST_UNCERTAIN
+    if not good.all():
+        at, value = at[good], value[good]
     if not len(at):
         return Buckets.none()
     span = at // width

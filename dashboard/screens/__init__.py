@@ -22,6 +22,13 @@ class Visit:
         """Return the server's answer for this person, None when there is none."""
         return self.server.get(path, self.session, **query)
 
+    def post(self, path: str, **body: object) -> str:
+        """Do something as this person; return "" when it was done, else why not, in words."""
+        problem = self.server.post(path, self.session, body)
+        if problem is None:
+            return ""
+        return self.texts(problem.code, self.language, **problem.facts)
+
     def now(self) -> datetime:
         """Return the server's time, aware."""
         return self.server.now()

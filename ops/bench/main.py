@@ -14,6 +14,7 @@ from watchkeeper.settings import Settings
 # The benchmarks folder is not in the wheel.
 BENCHES = {
     "alarm": "ops.bench.alarm",
+    "brokers": "benchmarks.brokers",
     "edge": "benchmarks.edge_pipeline",
     "edge-scale": "benchmarks.edge_scale",
     "edge-latency": "benchmarks.edge_latency",
@@ -21,6 +22,8 @@ BENCHES = {
     "edge-kills": "benchmarks.edge_kills",
     "edge-peer": "benchmarks.edge_peer",
     "chain": "benchmarks.chain",
+    "checker": "benchmarks.checker",
+    "store-away": "benchmarks.store_away",
     "backfill": "benchmarks.backfill",
     "simulators": "benchmarks.simulators",
     "store": "benchmarks.store",

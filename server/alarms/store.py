@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from math import nan
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
@@ -294,6 +294,37 @@ def listed(engine: sa.Engine, *, only_open: bool, limit: int) -> list[Alarm]:
         query = query.where(ALARMS.c.open_key.is_not(None))
     with engine.connect() as connection:
         return [_alarm(row) for row in connection.execute(query)]
+
+
+class Spell(NamedTuple):
+    """From when to when a rule was true at a point; end None: it still is."""
+
+    rule: str
+    point: str
+    begin: datetime
+    end: datetime | None
+
+
+def spells(engine: sa.Engine, rules: Sequence[str], since: datetime) -> list[Spell]:
+    """Return how often and for how long rules were true, of alarms not over before `since`."""
+    over = sa.or_(ALARMS.c.returned_at.is_(None), ALARMS.c.returned_at >= since)
+    query = (
+        sa.select(ALARMS.c.id, ALARMS.c.rule, ALARMS.c.point, LOG.c.what, LOG.c.at)
+        .join(LOG, LOG.c.alarm == ALARMS.c.id)
+        .where(ALARMS.c.rule.in_(rules), LOG.c.what.in_(("raise", "return")), over)
+        .order_by(LOG.c.id)
+    )
+    found: list[Spell] = []
+    begun: dict[str, int] = {}  # alarm -> the spell that goes on
+    with engine.connect() as connection:
+        for row in connection.execute(query):
+            if row.what == "raise":
+                begun[row.id] = len(found)
+                found.append(Spell(row.rule, row.point, row.at, None))
+            elif row.id in begun:
+                place = begun.pop(row.id)
+                found[place] = found[place]._replace(end=row.at)
+    return found
 
 
 def states(engine: sa.Engine) -> dict[str, RuleState]:

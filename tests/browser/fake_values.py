@@ -106,6 +106,7 @@ class Values:
             "coverage": 0.985,
             "energy_coverage": 0.997,
             "previous_kwh": total * 1.08,
+            "previous_coverage": 0.99,
             "cost": sum(band["cost"] for band in bands),
             "bands": bands,
             "days": days,

@@ -1,10 +1,8 @@
 """What every program relies on in a bus, shown on a real mosquitto and on the embedded broker."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from threading import Event
 
@@ -12,52 +10,13 @@ import pytest
 
 from adapters.mqtt import Mqtt
 from tests import parts
+from tests.brokers import ROOT, Broker, Running, embedded
 from tests.parts import until
-
-ROOT = Path(__file__).parents[2]
-EMBEDDED = """
-import sys
-from broker.main import run
-from watchkeeper.settings import Mqtt, Settings
-sys.exit(run(Settings(mqtt=Mqtt(port=int(sys.argv[1])))))
-"""
-
-Running = AbstractContextManager["subprocess.Popen[bytes]"]
-
-
-class Broker:
-    """A broker that can be stopped and started again on its port."""
-
-    def __init__(self, folder: Path, start: Callable[[Path, int], Running]) -> None:
-        self.port = parts.free_port()
-        self._folder, self._start = folder, start
-        self._stack = ExitStack()
-        self.process = self.start()
-
-    def start(self) -> "subprocess.Popen[bytes]":
-        self.process = self._stack.enter_context(self._start(self._folder, self.port))
-        return self.process
-
-    def kill(self) -> None:
-        self.process.kill()
-        self._stack.close()
-        self._stack = ExitStack()
-
-    def close(self) -> None:
-        self._stack.close()
 
 
 def mosquitto(folder: Path, port: int) -> Running:
     config = f"listener {port} 127.0.0.1\nallow_anonymous true\n"
     return parts.mosquitto(folder, config, port)
-
-
-@contextmanager
-def embedded(folder: Path, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}  # noqa: TID251 - handed on, not read
-    command = ["env", f"PYTHONPATH={environment['PYTHONPATH']}", sys.executable, "-c", EMBEDDED]
-    with parts.running([*command, str(port)], folder / "log", port) as process:
-        yield process
 
 
 @pytest.fixture(

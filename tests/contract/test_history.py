@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +12,14 @@ from typing_extensions import override
 
 from adapters.history.embedded import EmbeddedHistory
 from adapters.history.influx import InfluxHistory
-from tests import parts
+from tests import parts_influx
 from tests.fakes import FixedClock
 from tests.fakes_history import MemoryHistory
+from tests.parts_influx import Influx
 from watchkeeper.batch import Batch
-from watchkeeper.history import History, Quarantined
+from watchkeeper.history import HOLD_MS, History, Quarantined
 from watchkeeper.ids import PointId
 from watchkeeper.quality import Quality
-from watchkeeper.settings import HistorySettings
 
 HOUR, DAY = 3_600_000, 86_400_000
 NOON = round(datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp() * 1000)
@@ -39,12 +38,13 @@ class Sealed(EmbeddedHistory):
 
 
 @pytest.fixture(scope="module")
-def influx_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with parts.influxd(tmp_path_factory.mktemp("influxd")) as url:
-        yield url
-
-
-names = count()
+def influx(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[Influx]:
+    with parts_influx.influx(
+        tmp_path_factory.mktemp("influxd"), pytestconfig.getoption("influxd")
+    ) as running:
+        yield running
 
 
 @pytest.fixture(
@@ -62,12 +62,7 @@ def history(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[History]
             case "memory":
                 opened = MemoryHistory()
             case "influx":
-                settings = HistorySettings(
-                    store="influx",
-                    url=request.getfixturevalue("influx_url"),
-                    database=f"test {next(names)}",
-                    write_path="v1",
-                )
+                settings = request.getfixturevalue("influx").settings()
                 opened = InfluxHistory(settings, "riverside", clock=FixedClock())
             case kind:
                 store = {"journal": EmbeddedHistory, "sealed": Sealed}[kind]
@@ -233,6 +228,10 @@ def test_buckets_are_what_the_readings_say(history: History, width: int) -> None
         assert found.mean[n] == pytest.approx(own.mean())
         assert [found.low[n], found.high[n]] == [own.min(), own.max()]
         assert [found.first[n], found.last[n]] == [own[0], own[-1]]
+        until = np.minimum(np.append(at[1:], end), at + HOLD_MS)[quality == 0]
+        low, high = max(begin, start), min(begin + width, end)
+        known = np.minimum(until, high) - np.maximum(at[quality == 0], low)
+        assert found.coverage[n] == pytest.approx(known.clip(0).sum() / (high - low))
 
 
 def test_buckets_leave_out_what_is_not_good(history: History) -> None:
@@ -249,6 +248,50 @@ def test_buckets_leave_out_what_is_not_good(history: History) -> None:
     assert found.start.tolist() == [NOON, NOON + 2 * HOUR]
     assert found.counts.tolist() == [1, 1]
     assert found.mean.tolist() == [4.0, 6.0]
+
+
+MINUTE = 60_000
+Row = tuple[int, float] | tuple[int, float, int]
+COVERED = [
+    pytest.param([(n, 1.0) for n in range(60)], 60, id="every minute"),
+    pytest.param([(0, 1.0)], 3, id="one reading vouches for three minutes"),
+    pytest.param([(0, 1.0), (2, 1.0), (10, 1.0)], 8, id="and at most until the next"),
+    pytest.param([(-2, 1.0), (30, 1.0)], 4, id="one before the start counts for the rest"),
+    pytest.param([(-4, 1.0), (30, 1.0)], 3, id="one long before does not"),
+    pytest.param([(59, 1.0)], 1, id="only what lies within"),
+    pytest.param([(0, 1.0), (1, np.nan, NO_ANSWER), (9, 1.0)], 4, id="a bad one ends it"),
+    pytest.param([(0, 1.0), (2, 5.0, UNCERTAIN)], 2, id="so does an uncertain one"),
+    pytest.param([(-1, np.nan, NO_ANSWER), (5, 1.0)], 3, id="nothing is known by a bad one"),
+]
+
+
+@pytest.mark.serves("B3")
+@pytest.mark.parametrize(("rows", "minutes"), COVERED)
+@pytest.mark.parametrize("width", [HOUR, DAY])
+def test_coverage_is_the_share_of_the_span_with_a_known_value(
+    history: History, rows: list[Row], minutes: int, width: int
+) -> None:
+    for row in rows:
+        quality = row[2] if len(row) == 3 else 0
+        put(history, POWER, (NOON + MINUTE * row[0], row[1], quality))
+    found = history.buckets(POWER, NOON, NOON + HOUR, width)
+    assert found.start.tolist() == [NOON // width * width]
+    assert found.coverage.tolist() == [pytest.approx(minutes / 60)]
+
+
+def test_coverage_goes_on_from_span_to_span(history: History) -> None:
+    put(history, POWER, (NOON + 14 * MINUTE, 1.0), (NOON + 46 * MINUTE, 2.0))
+    found = history.buckets(POWER, NOON, NOON + HOUR, HOUR // 4)
+    assert found.start.tolist() == [NOON, NOON + 45 * MINUTE]
+    assert found.coverage.tolist() == pytest.approx([1 / 15, 3 / 15])
+    minutes = history.buckets(POWER, NOON, NOON + HOUR, MINUTE)
+    assert minutes.coverage.tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("width", [0, -HOUR])
+def test_a_width_of_nothing_is_refused(history: History, width: int) -> None:
+    with pytest.raises(ValueError, match="width"):
+        history.buckets(POWER, NOON, NOON + HOUR, width)
 
 
 def test_an_empty_batch_is_no_trouble(history: History) -> None:

@@ -1,9 +1,12 @@
 """An encrypted line to the broker works, and fails closed: real certificates, a real mosquitto."""
 
+import shutil
+import signal
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -12,45 +15,13 @@ import pytest
 from adapters.mqtt import Mqtt, connection
 from broker import mosquitto
 from tests import parts
+from tests.certificates import Certificates
 from tests.parts import until
 from watchkeeper import settings
 from watchkeeper.errors import ConfigError
 
 pytestmark = [pytest.mark.part("mosquitto"), pytest.mark.part("openssl")]
-CURVE = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-
-
-@dataclass(frozen=True, slots=True)
-class Certificates:
-    """An authority and what it has signed."""
-
-    folder: Path
-
-    def authority(self, name: str) -> Path:
-        """Make a certificate authority."""
-        made = self.folder / f"{name}.pem"
-        openssl("req", "-x509", *CURVE, "-keyout", self._key(name), "-out", made, "-days", 2,
-                "-subj", f"/CN={name}")  # fmt: skip
-        return made
-
-    def signed(self, name: str, by: str, host: str = "127.0.0.1", days: int = 2) -> Path:
-        """Make a certificate for an address, signed by an authority."""
-        made, request = self.folder / f"{name}.pem", self.folder / f"{name}.csr"
-        names = self.folder / f"{name}.ext"
-        names.write_text(f"subjectAltName=IP:{host}\n", "utf-8")
-        openssl("req", "-new", *CURVE, "-keyout", self._key(name), "-out", request,
-                "-subj", f"/CN={name}")  # fmt: skip
-        signer = ("-CA", self.folder / f"{by}.pem", "-CAkey", self._key(by), "-CAcreateserial")
-        openssl("x509", "-req", "-in", request, *signer, "-days", days, "-extfile", names,
-                "-out", made)  # fmt: skip
-        return made
-
-    def _key(self, name: str) -> Path:
-        return self.folder / f"{name}.key"
-
-
-def openssl(*words: object) -> None:
-    subprocess.run([parts.program("openssl"), *map(str, words)], check=True, capture_output=True)
+SENT = 20  # messages at least, while the certificate changes
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +40,26 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 @contextmanager
 def broker(made: Certificates, folder: Path, certificate: str, more: str = "") -> Iterator[int]:
     """Run a mosquitto as `broker --render --tls` sets it up, without accounts; give its port."""
+    with process(made, folder, certificate, more) as (port, _):
+        yield port
+
+
+@contextmanager
+def process(
+    made: Certificates, folder: Path, certificate: str, more: str = ""
+) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    """Run it; give its port and the process."""
     port, at = parts.free_port(), made.folder
     tls = mosquitto.Tls(f"{at}/ours.pem", f"{at}/{certificate}.pem", f"{at}/{certificate}.key")
     text = mosquitto.config(str(folder), host="127.0.0.1", port=port, tls=tls)
     kept = [line for line in text.splitlines() if not line.startswith(("password_", "acl_"))]
     open_ = "\n".join(kept).replace("allow_anonymous false", f"{more}\nallow_anonymous true")
-    with parts.mosquitto(folder, open_ + "\n", port):
-        yield port
+    with parts.mosquitto(folder, open_ + "\n", port) as running:
+        yield port, running
 
 
-def line(port: int, **facts: object) -> Mqtt:
-    return connection(settings.Mqtt.model_validate({"port": port, **facts}), "edge-1")
+def line(port: int, name: str = "edge-1", **facts: object) -> Mqtt:
+    return connection(settings.Mqtt.model_validate({"port": port, **facts}), name)
 
 
 @pytest.mark.serves("G4")
@@ -140,6 +120,40 @@ def test_a_broker_that_asks_for_a_certificate_lets_in_who_has_one(
         bus.on_connect(opened.set)
         assert opened.wait(5.0 if let_in else 1.5) is let_in
         bus.close()
+
+
+def serial(port: int, ca: Path) -> int:
+    """Return the serial number of the certificate the broker shows to who comes now."""
+    context = ssl.create_default_context(cafile=ca)
+    with (
+        socket.create_connection(("127.0.0.1", port), 5) as plain,
+        context.wrap_socket(plain, server_hostname="127.0.0.1") as shown,
+    ):
+        return int(str((shown.getpeercert() or {})["serialNumber"]), 16)
+
+
+@pytest.mark.serves("G4")
+def test_a_certificate_is_replaced_under_way_and_no_message_is_lost(
+    made: Certificates, tmp_path: Path
+) -> None:
+    for end in ("pem", "key"):
+        shutil.copy(made.folder / f"broker.{end}", made.folder / f"shown.{end}")
+    ca, sent, heard = made.folder / "ours.pem", 0, list[bytes]()
+    with process(made, tmp_path, "shown") as (port, running):
+        edge, server = line(port, tls=True, ca=ca), line(port, "server", tls=True, ca=ca)
+        server.subscribe("a", lambda _, payload: heard.append(payload))
+        until(lambda: edge.connected and server.connected, "no connection")
+        before = serial(port, ca)
+        made.signed("shown", "ours")
+        running.send_signal(signal.SIGHUP)
+        while serial(port, ca) == before or sent < SENT:
+            assert edge.publish("a", b"%d" % sent)
+            sent += 1
+        until(lambda: len(heard) == sent, "messages are missing")
+        assert heard == [b"%d" % n for n in range(sent)]
+        assert (edge.connection, server.connection) == (1, 1), "nobody was cut off"
+        edge.close()
+        server.close()
 
 
 @pytest.mark.parametrize("key", ["ca", "certificate"])

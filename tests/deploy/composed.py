@@ -26,10 +26,11 @@ ADMIN, PASSWORD = "chief", "a long enough one"
 OURS = ("gateway", "server", "edge", "dashboard")
 
 
-def resolved(env: Path) -> dict[str, Any]:
-    """Return the services as docker-compose itself understands them."""
+def resolved(env: Path, *more: Path) -> dict[str, Any]:
+    """Return the services as docker-compose itself understands them, with more files on top."""
+    files = [word for file in (FILE, *more) for word in ("-f", str(file))]
     done = subprocess.run(
-        [parts.program("docker-compose"), "-f", str(FILE), "--env-file", str(env), "config"],
+        [parts.program("docker-compose"), *files, "--env-file", str(env), "config"],
         capture_output=True, text=True, check=False, timeout=60, cwd=ROOT, env=bare(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -10,6 +10,7 @@ import yaml
 
 from adapters.mqtt import Mqtt
 from adapters.system_clock import SystemClock
+from ops.main import main
 from ops.observe import Api, Building, Json
 from tests import parts
 from tests.deploy.composed import (
@@ -28,6 +29,7 @@ from tests.deploy.composed import (
 )
 from tests.fakes_postgres import Cluster
 from tests.parts import until
+from watchkeeper.settings import load
 
 POINT, DETECTOR = "main-1/active_power", "fire-panel/detector-05"
 compose = pytest.mark.part("docker-compose")
@@ -40,6 +42,25 @@ def test_the_file_is_right_with_the_secrets_of_the_manual(tmp_path: Path) -> Non
     assert set(OURS) < set(services)
     published = [name for name, service in services.items() if service.get("ports")]
     assert published == ["dashboard"]
+
+
+@compose
+@pytest.mark.serves("G4")
+def test_with_the_file_for_it_every_line_to_the_broker_is_encrypted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = resolved(secrets(tmp_path), ROOT / "deploy/tls.yml")
+    for name in ("gateway", "server", "edge"):
+        own = services[name]
+        settings = load(None, own["environment"]).mqtt
+        assert (settings.host, settings.port, settings.tls) == ("mosquitto", 8883, True)
+        assert f"{ROOT}/deploy/mosquitto/ca.pem:{settings.ca}:ro" in own["volumes"]
+        assert len(own["volumes"]) > 1, "its own are still there"
+    monkeypatch.setenv("WATCHKEEPER_MQTT__PORT", "8883")
+    words = ["--render", str(tmp_path / "m"), "--env", str(tmp_path / "e"), "--tls"]
+    assert main(["broker", *words]) == 0
+    told = (tmp_path / "m/mosquitto.conf").read_text("utf-8")
+    assert {"listener 8883", "certfile /mosquitto/config/cert.pem"} < set(told.splitlines())
 
 
 @compose

@@ -341,9 +341,16 @@ def _thin_and_kill(path: Path, steps: int) -> bool:
     return process.wait(10) == 0
 
 
-def test_a_database_is_not_thinned_by_us(tmp_path: Path) -> None:
-    history = HistorySettings(store="influx", thin_after_h=24)
-    with pytest.raises(ConfigError, match="only the embedded store thins"):
+@pytest.mark.parametrize(
+    ("kept", "does"),
+    [
+        pytest.param({"thin_after_h": 24}, "thins", id="thins"),
+        pytest.param({"keep_telemetry_days": 90}, "drops", id="drops"),
+    ],
+)
+def test_a_database_is_left_to_itself(tmp_path: Path, kept: dict[str, int], does: str) -> None:
+    history = HistorySettings.model_validate({"store": "influx", **kept})
+    with pytest.raises(ConfigError, match=f"only the embedded store {does}"):
         open_history(
             Settings(data=tmp_path, history=history), "riverside", FixedClock(), writable=True
         )

@@ -78,9 +78,11 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
     )
 
 
-def test_an_address_of_another_machine_is_said_in_one_line() -> None:
-    with pytest.raises(ConfigError, match=r"192\.0\.2\.1:1883 cannot be bound"):
-        main.run(Settings(mqtt=MqttSettings(host="192.0.2.1")))
+@pytest.mark.serves("G4")
+@pytest.mark.parametrize("host", ["192.0.2.1", "0.0.0.0", "::", "broker.example"])  # noqa: S104
+def test_it_has_no_accounts_so_no_other_machine_may_reach_it(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"mqtt\.host: .* no loopback address.*mosquitto"):
+        main.run(Settings(mqtt=MqttSettings(host=host)))
 
 
 def test_an_address_of_ipv6_is_written_in_brackets() -> None:

@@ -41,6 +41,23 @@ def test_trouble_at_the_server_is_unreachable() -> None:
         served(httpx.Response(502), []).get("me", "mine")
 
 
+def test_a_deed_is_done_as_the_viewer_or_says_why_not() -> None:
+    seen: list[httpx.Request] = []
+    assert (
+        served(httpx.Response(202, json={}), seen).post("quarantine/drop", "m", {"ids": [1]})
+        is None
+    )
+    (sent,) = seen
+    assert (sent.method, sent.url.path) == ("POST", "/api/v1/quarantine/drop")
+    assert (sent.headers["authorization"], sent.content) == ("Bearer m", b'{"ids":[1]}')
+    away = httpx.Response(503, json={"type": "server.no-gateway", "status": 503})
+    problem = served(away, []).post("quarantine/rerun", "m", {"all": True})
+    assert problem is not None
+    assert problem.code == "server.no-gateway"
+    with pytest.raises(Unreachable):
+        served(httpx.Response(502, text="bad gateway"), []).post("x", "m", {})
+
+
 def test_now_is_the_servers_clock() -> None:
     headers = {"date": "Tue, 24 Nov 2026 01:29:23 GMT"}
     now = served(httpx.Response(200, json={}, headers=headers), []).now()

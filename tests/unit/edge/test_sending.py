@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edge.flight import MOST_MESSAGES
+from edge.flight import FRESH_MESSAGES, MOST_MESSAGES
 from edge.journal import Journal
 from edge.keep import Keeper
 from edge.rows import Row
@@ -81,6 +81,31 @@ async def test_the_backlog_leaves_oldest_first_and_fresh_readings_before_it(
     data.acked([(1, 3)])
 
     assert wire.numbers()[MOST_MESSAGES:] == [fresh[1].q, fresh[0].q, MOST_MESSAGES + 1]
+
+
+@pytest.mark.serves("A6")
+async def test_fresh_readings_leave_although_all_that_was_sent_is_lost(
+    data: DataLane, wire: Wire, clock: FixedClock
+) -> None:
+    readings(data, clock, 3 * MOST_MESSAGES)
+    await settle(data)
+    for _ in range(2 * FRESH_MESSAGES):
+        data.committed(readings(data, clock, 1))
+    last = 3 * MOST_MESSAGES
+    assert wire.numbers()[MOST_MESSAGES:] == list(range(last + 1, last + FRESH_MESSAGES + 1))
+
+
+async def test_what_an_asked_for_birth_explains_is_sent_again_at_once(
+    data: DataLane, wire: Wire, clock: FixedClock
+) -> None:
+    readings(data, clock, 2)
+    await settle(data)
+    data.explained("another")
+    await settle(data)
+    assert wire.numbers() == [1, 2]
+    data.explained("h")
+    await settle(data)
+    assert wire.numbers() == [1, 2, 1, 2]
 
 
 @pytest.mark.serves("A6")
@@ -270,3 +295,15 @@ async def test_silence_counts_from_when_the_oldest_unacknowledged_message_left(
     assert (events.open_s(), events.open()) == (5, 1)
     events.acked([(2, 2)])
     assert (events.silence_s(), events.open_s(), events.open()) == (0, 0, 0)
+
+
+async def test_what_is_under_way_is_sent_again_at_once_when_acknowledgements_may_be_lost(
+    data: DataLane, wire: Wire, clock: FixedClock
+) -> None:
+    data.committed(readings(data, clock, 2))
+    clock.pass_(1)
+    await settle(data)
+    assert sorted(map(str, wire.numbers())) == ["1", "2"]
+    data.again()
+    await settle(data)
+    assert sorted(map(str, wire.numbers())) == ["1", "1", "2", "2"]

@@ -156,6 +156,31 @@ def test_nothing_is_lost_when_the_gateway_is_killed(
 
 
 @pytest.mark.part("mosquitto")
+@pytest.mark.serves("B1")
+def test_a_foreign_mosquitto_as_it_is_without_settings_does_not_stall(tmp_path: Path) -> None:
+    """It sends 20 messages and waits; a receiver that confirms only after a commit would, too."""
+    port, history = parts.free_port(), tmp_path / "data"
+    history.mkdir()
+    config = f"listener {port} 127.0.0.1\nallow_anonymous true\n"
+    with (
+        parts.mosquitto(tmp_path, config, port),
+        program("gateway", port, "", history, "gateway-1"),
+    ):
+        log = history / "gateway.log"
+        until(lambda: "gateway serves" in log.read_text("utf-8"), "it does not serve")
+        edge = Edge(port, user="")
+        edge.send()  # once: 20 times as many as are in flight
+        until(lambda: not edge.kept, f"{len(edge.kept)} of {BATCHES} batches are stuck", 10)
+        edge.bus.close()
+    settings = Settings(data=history, mqtt=MqttSettings(port=port))
+    store = open_history(settings, "riverside", SystemClock(), writable=False)
+    for n in (0, 19):
+        track = store.raw(PointId(POINTS[n].point), 0, edge.start + 10**9)
+        assert len(track.value) == BATCHES
+    store.close()
+
+
+@pytest.mark.part("mosquitto")
 @pytest.mark.part("influxd")
 @pytest.mark.serves("B1")
 def test_two_gateways_share_the_work_and_one_goes_on_alone(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from watchkeeper.clock import unix_ms
 from watchkeeper.errors import Unreachable
 from watchkeeper.ids import PointId
 from watchkeeper.quality import Quality
+from watchkeeper.settings import HistorySettings
 
 CLOCK = FixedClock()
 NOW = unix_ms(CLOCK.now())
@@ -274,6 +275,7 @@ def test_a_gap_an_edge_tells_of_is_put_aside_and_acknowledged(rig: Rig) -> None:
         pytest.param(data(4, (0, NOW, 1.0)).replace(b'"x":[]', b'"x":[[0]]'), id="half a quality"),
         pytest.param(data(4, (0, NOW, 1.0)).replace(b'"m":"live"', b'"m":"dead"'), id="mode"),
         pytest.param(b'{"j":"J","q":4}', id="nothing in it"),
+        pytest.param(b'{"j":"J","q":4,"h":"x","m":"live","t":1780315200000,"c":1,"a":[0', id="cut"),
     ],
 )
 def test_a_batch_that_cannot_be_read_is_refused_and_put_aside(rig: Rig, payload: bytes) -> None:
@@ -282,6 +284,13 @@ def test_a_batch_that_cannot_be_read_is_refused_and_put_aside(rig: Rig, payload:
     rig.ingest.commit()
     assert rig.acks() == [wire.Ack("data", "J", [], [(4, "unreadable")])]
     assert [item.payload for item in rig.history.quarantined()] == [payload]
+
+
+def test_an_unreadable_batch_that_comes_again_as_backlog_is_put_aside_once(rig: Rig) -> None:
+    for mode in (b"live", b"back"):
+        rig.ingest.take(f"{UP}/data", b'{"j":"J","q":4,"h":"x","m":"%s","t":17803' % mode)
+        rig.ingest.commit()
+    assert len(rig.history.quarantined()) == 1
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff\xfe", b"null", b'{"j":7}'])
@@ -348,3 +357,22 @@ def test_readings_just_inside_the_limits_are_stored(rig: Rig) -> None:
     rig.ingest.take(f"{UP}/data", data(1, (0, old, 1.0), (0, NOW + 5 * 60_000, 2.0)))
     rig.ingest.commit()
     assert rig.stored(0) == [1.0, 2.0]
+
+
+@pytest.mark.serves("B4")
+def test_what_is_older_than_what_is_kept_is_put_aside_and_the_rest_stored() -> None:
+    points = [POINTS[0], wire.BornPoint(1, "pump-1/running", "bool", "", "telemetry")]
+    rig = Rig()
+    kept = HistorySettings(keep_telemetry_days=90, keep_events_days=400)
+    rig.ingest = Ingest(rig.history, rig.bus.publish, rig.clock, kept)
+    rig.born(points)
+    day = 86_400_000
+    rows = [(alias, NOW - days * day, 1.0) for alias in (0, 1) for days in (1, 91, 401)]
+    rig.ingest.take(f"{UP}/data", data(1, *rows, birth=wire.birth_hash(points)))
+    rig.ingest.commit()
+    assert rig.acks() == [wire.Ack("data", "J", [(1, 1)])]
+    (aside,) = rig.history.quarantined()
+    assert (aside.reason, aside.readings) == ("retention", 3)
+    assert len(rig.stored(0)) == 1
+    assert len(rig.history.raw(PointId("pump-1/running"), 0, NOW).at) == 2
+    assert not rig.ingest.again(aside)

@@ -20,8 +20,12 @@ from tests.parts import until
 from watchkeeper import wire
 from watchkeeper.batch import Batch
 from watchkeeper.clock import unix_ms
-from watchkeeper.history import Thinning
+from watchkeeper.history import Retention, Thinning
 from watchkeeper.ids import PointId
+from watchkeeper.settings import HistorySettings
+
+THIN = HistorySettings(thin_after_h=24)
+DAY_MS = 86_400_000
 
 POINTS = [
     wire.BornPoint(0, "main-1/active_power", "float32", "W", "telemetry"),
@@ -65,7 +69,7 @@ def births(*lists: list[wire.BornPoint]) -> Births:
 def test_only_samples_of_a_quantity_are_thinned_and_counters_are_named() -> None:
     history, clock = Thinned(), FixedClock()
     history.series([PointId("other/x")])
-    keeping = Housekeeping(births(POINTS), history, clock, 24)
+    keeping = Housekeeping(births(POINTS), history, clock, THIN)
     clock.pass_(EVERY_S)
     keeping.look()
     (wish,) = history.wishes
@@ -84,12 +88,47 @@ def test_a_point_that_any_birth_calls_a_state_is_none() -> None:
 
 def test_it_asks_once_an_hour() -> None:
     history, clock = Thinned(), FixedClock()
-    keeping = Housekeeping(births(POINTS), history, clock, 24)
+    keeping = Housekeeping(births(POINTS), history, clock, THIN)
     for minute in range(181):
         assert len(history.wishes) == max(0, minute - 1) // 60
         keeping.look()
         clock.pass_(60)
     assert len(history.wishes) == 3
+
+
+class Forgetting(MemoryHistory):
+    """A memory that can be told to forget, and remembers only that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wishes: list[Retention] = []
+
+    def forget(self, retention: Retention) -> None:
+        self.wishes.append(retention)
+
+
+@pytest.mark.parametrize(
+    ("events_days", "before"),
+    [pytest.param(0, None, id="for ever"), pytest.param(400, 400, id="longer than samples")],
+)
+def test_samples_are_dropped_first_and_the_rest_when_it_may(
+    events_days: int, before: int | None
+) -> None:
+    history, clock = Forgetting(), FixedClock()
+    kept = HistorySettings(keep_telemetry_days=90, keep_events_days=events_days)
+    keeping = Housekeeping(births(POINTS), history, clock, kept)
+    clock.pass_(EVERY_S)
+    keeping.look()
+    keeping.look()
+    (wish,) = history.wishes
+    now = unix_ms(clock.now())
+    assert [history.points()[number] for number in wish.sampled] == [
+        "main-1/active_power",
+        "main-1/import_energy",
+        "main-1/power_factor",
+    ]
+    assert wish.sampled_before == now - 90 * DAY_MS
+    assert wish.before == (0 if before is None else now - before * DAY_MS)
 
 
 class NeverAsked(Thinned):
@@ -99,15 +138,15 @@ class NeverAsked(Thinned):
 
 
 @pytest.mark.parametrize(
-    ("history", "after_h"),
+    ("history", "kept"),
     [
-        pytest.param(NeverAsked(), 0, id="all is kept"),
-        pytest.param(MemoryHistory(), 24, id="the store cannot"),
+        pytest.param(NeverAsked(), HistorySettings(), id="all is kept"),
+        pytest.param(MemoryHistory(), THIN, id="the store cannot"),
     ],
 )
-def test_nothing_happens_when(history: MemoryHistory, after_h: int) -> None:
+def test_nothing_happens_when(history: MemoryHistory, kept: HistorySettings) -> None:
     clock = FixedClock()
-    keeping = Housekeeping(births(POINTS), history, clock, after_h)
+    keeping = Housekeeping(births(POINTS), history, clock, kept)
     clock.pass_(2 * EVERY_S)
     keeping.look()
     assert history.points() == []
@@ -115,7 +154,7 @@ def test_nothing_happens_when(history: MemoryHistory, after_h: int) -> None:
 
 def test_a_store_that_is_away_is_asked_an_hour_later(caplog: pytest.LogCaptureFixture) -> None:
     history, clock = Thinned(), FixedClock()
-    keeping = Housekeeping(births(POINTS), history, clock, 24)
+    keeping = Housekeeping(births(POINTS), history, clock, THIN)
     history.away = True
     clock.pass_(EVERY_S)
     keeping.look()
@@ -132,7 +171,7 @@ def test_a_gateway_thins_its_store(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     bus, clock, stop = FakeBus(), SystemClock(), Event()
     history = EmbeddedHistory(tmp_path / "riverside.db", clock=clock, writable=True)
     presence = Presence("gateway-1", "boot-1", clock)
-    words = {"site": "riverside", "stop": stop, "thin_after_h": 24}
+    words = {"site": "riverside", "stop": stop, "kept": THIN}
     thread = Thread(target=serve, args=(bus, history, presence, clock), kwargs=words)
     thread.start()
     until(lambda: bool(bus.sent("gateway/gateway-1/state")), "no state was published")

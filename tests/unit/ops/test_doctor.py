@@ -116,7 +116,13 @@ def test_a_port_somebody_else_has_is_told(settings: Settings) -> None:
 def test_a_running_server_says_which_edge_it_does_not_hear(settings: Settings) -> None:
     class Health(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = json.dumps({"edges": {"b1": {"state": "online"}, "b2": {"state": "lost"}}})
+            body = json.dumps(
+                {
+                    "edges": {"b1": {"state": "online"}, "b2": {"state": "lost"}},
+                    "gateways": {"g1": {"state": "lost"}},
+                    "reasons": [{"what": "live-queue", "where": "server"}],
+                }
+            )
             self.send_response(200)
             self.end_headers()
             self.wfile.write(body.encode())
@@ -132,6 +138,8 @@ def test_a_running_server_says_which_edge_it_does_not_hear(settings: Settings) -
             settings, "port of the dashboard"
         )
         assert "not heard: b2" in mend(settings, "edges")
+        assert "none is heard -> start `watchkeeper gateway`" in mend(settings, "gateways")
+        assert "overloaded: live-queue of server" in mend(settings, "load")
         server.shutdown()
 
 

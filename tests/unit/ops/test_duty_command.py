@@ -79,7 +79,8 @@ def test_from_the_operator_to_the_device_and_back(
         alarms = client.get("/api/v1/alarms").json()
         (alarm,) = [each for each in alarms if each["rule"] == "duty-unanswered"]
         assert alarm["point"] == POINT
-        span = {"point": POINT, "start": 0, "end": alarm["raised_at"] + 60_000}
+        raised = alarm["raised_at"]
+        span = {"point": POINT, "start": raised - 3_600_000, "end": raised + 60_000}
 
         def recorded() -> list[float]:
             values: list[float] = client.get("/api/v1/history", params=span).json()["value"]

@@ -35,9 +35,7 @@ def export(data: Path, *words: str) -> int:
 
 
 @pytest.mark.serves("H3")
-def test_a_file_is_made_without_the_server(
-    data: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_is_made_without_the_server(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = data / "a.csv"
     span = ["--from", "2026-05-27", "--to", "2026-05-27T08:03"]
     assert export(data, "--points", POWER, *span, "--language", "en", "--out", str(out)) == 0

@@ -219,3 +219,19 @@ def test_the_newest_value_of_a_retired_unit_is_unknown_and_a_left_out_one_is_not
         ]  # fmt: skip
         gone = client.get("/api/v1/points/latest", params={"points": "meter-4/active_power"})
         assert gone.status_code == 404
+
+
+@pytest.mark.serves("H3")
+def test_files_and_answers_about_many_points_read_back_over_the_change_too(tmp_path: Path) -> None:
+    history = MemoryHistory()
+    put(history, OLD, (0, 1), (1, 2))
+    put(history, NEW, (1.5, 3))
+    start, end = span(0, 2)
+    with api(tmp_path, history) as client:
+        query = {"points": f"{NEW},{OLD}", "start": start, "end": end}
+        both = client.get("/api/v1/history", params=query).json()["points"]
+        assert [each["value"] for each in both] == [[1, 2, 3], [1, 2]]
+        assert [len(each["changes"]) for each in both] == [2, 1]
+        text = client.get("/api/v1/history/export", params=query | {"points": NEW}).text
+        rows = [line.split(",") for line in text.splitlines()[1:]]
+        assert [(row[2], row[4]) for row in rows] == [(NEW, "1.0"), (NEW, "2.0"), (NEW, "3.0")]

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from adapters.history.embedded import EmbeddedHistory
 from server import history_api
@@ -98,9 +100,7 @@ def test_a_unit_stands_for_all_its_points(client: TestClient) -> None:
     assert [row["point"] for row in latest] == [OTHER, *own]
 
 
-def test_the_answer_to_nothing_named_is_every_newest_value(
-    here: House, client: TestClient
-) -> None:
+def test_the_answer_to_nothing_named_is_every_newest_value(here: House, client: TestClient) -> None:
     assert len(client.get(LATEST).json()) == len(here.server.parts.latest.names)
 
 
@@ -151,33 +151,38 @@ def test_times_may_be_iso_with_an_offset(client: TestClient, start: str, end: st
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "said"),
+    ("asked", "status", "code", "facts"),
     [
-        pytest.param({"points": f"{POWER},x/y,z"}, 404, {"type": "unknown", "id": "x/y, z"}, id="unknown points"),
-        pytest.param({"unit": "hvac-1,nope"}, 404, {"type": "unknown", "id": "nope"}, id="unknown unit"),
-        pytest.param({}, 422, {"type": "server.points-needed"}, id="no point"),
-        pytest.param({"point": POWER, "start": "yesterday"}, 422, {"type": "server.time", "field": "start", "given": "yesterday"}, id="no time"),
-        pytest.param({"point": POWER, "end": "2026-05-27T08:00"}, 422, {"type": "server.time", "field": "end", "given": "2026-05-27T08:00"}, id="no offset"),
-        pytest.param({"point": POWER, "end": 0}, 422, {"type": "server.span", "start": DAY, "end": 0, "width": 0}, id="end before start"),
-        pytest.param({"point": POWER, "start": 0}, 422, {"type": "server.too-long", "most_days": 400}, id="raw for 56 years"),
-        pytest.param({"point": POWER, "start": 0, "width": HOUR}, 422, {"type": "server.too-long", "most_days": 7320}, id="summaries for 56 years"),
-        pytest.param({"point": POWER, "width": HOUR, "aggregate": "mean,mode"}, 422, {"type": "server.aggregate", "unknown": ["mode"]}, id="no such column"),
-        pytest.param({"point": POWER, "aggregate": "mean"}, 422, {"type": "server.aggregate-width"}, id="columns of readings"),
-        pytest.param({"point": POWER, "width": HOUR, "shape": "lttb"}, 422, {"type": "server.shape-width"}, id="shape of summaries"),
+        ({"points": f"{POWER},x/y,z"}, 404, "unknown", {"id": "x/y, z"}),
+        ({"unit": "hvac-1,nope"}, 404, "unknown", {"id": "nope"}),
+        ({}, 422, "server.points-needed", {}),
+        ({"start": "soon"}, 422, "server.time", {"field": "start", "given": "soon"}),
+        ({"end": "2026-05-27"}, 422, "server.time", {"field": "end", "given": "2026-05-27"}),
+        ({"point": POWER, "end": 0}, 422, "server.span", {"start": DAY, "end": 0, "width": 0}),
+        ({"point": POWER, "start": 0}, 422, "server.too-long", {"most_days": 400}),
+        ({"start": 0, "width": HOUR}, 422, "server.too-long", {"most_days": 7320}),
+        ({"width": HOUR, "aggregate": "mean,mode"}, 422, "server.aggregate", {"unknown": ["mode"]}),
+        ({"point": POWER, "aggregate": "mean"}, 422, "server.aggregate-width", {}),
+        ({"width": HOUR, "shape": "lttb"}, 422, "server.shape-width", {}),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_sense_is_refused_with_what_to_do(
-    here: House, client: TestClient, asked: dict[str, object], status: int, said: dict[str, Any]
+    here: House,
+    client: TestClient,
+    asked: dict[str, object],
+    status: int,
+    code: str,
+    facts: dict[str, Any],
 ) -> None:
-    wanted = {"start": DAY, "end": DAY + 240_000} | asked
+    named = {"point": POWER} if status == 422 and code != "server.points-needed" else {}
+    wanted = {"start": DAY, "end": DAY + 240_000} | named | asked
     answer = client.get(HISTORY, params={k: str(v) for k, v in wanted.items()})
-    body = answer.json()
-    assert (answer.status_code, answer.headers["content-type"]) == (
-        status, "application/problem+json",
-    )  # fmt: skip
-    assert {key: body[key] for key in said} == said
-    facts = {key: value for key, value in body.items() if key not in {"type", "status"}}
-    texts = [here.server.parts.texts(body["type"], language, **facts) for language in ("zh", "en")]
+    said = answer.json()
+    assert (answer.status_code, said["type"]) == (status, code)
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert facts.items() <= said.items()
+    told = {key: value for key, value in said.items() if key not in {"type", "status"}}
+    texts = [here.server.parts.texts(code, language, **told) for language in ("zh", "en")]
     assert texts[0] != texts[1]
 
 
@@ -227,3 +232,22 @@ def test_nobody_reads_without_a_session(here: House) -> None:
     with TestClient(here.server.app) as nobody:
         for path in (LATEST, HISTORY, f"{HISTORY}/export"):
             assert nobody.get(path, params={"start": 0, "end": 1}).status_code == 401
+
+
+ODD = st.one_of(
+    st.text(max_size=12),
+    st.integers(-(10**20), 10**20).map(str),
+    st.sampled_from(["auto", "lttb", "minmax", "mean,coverage", "2026-05-27T08:00Z", "nan", "1e9"]),
+)
+FIELDS = st.sampled_from(
+    ["start", "end", "width", "wanted", "aggregate", "shape", "points", "unit", "format", "lang"]
+)
+
+
+@given(asked=st.dictionaries(FIELDS, ODD, max_size=4), way=st.sampled_from(["", "/export"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_question_makes_the_server_fail(
+    client: TestClient, asked: dict[str, str], way: str
+) -> None:
+    wanted = {"point": POWER, "start": str(DAY), "end": str(DAY + 240_000)} | asked
+    assert client.get(HISTORY + way, params=wanted).status_code in {200, 404, 422}

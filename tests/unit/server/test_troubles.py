@@ -101,6 +101,19 @@ def test_devices_left_out_are_told(here: House) -> None:
     assert rules(here) == [("devices-left-out", "unacknowledged")]
 
 
+@pytest.mark.serves("C1")
+def test_an_edge_that_is_there_and_not_heard_is_an_alarm(here: House) -> None:
+    says(here, 20, health={"events_unheard": 1, "readings_unheard": 1})
+    alarm = here.alarm("events-unheard")
+    assert (alarm["priority"], alarm["handling"]) == (1, "life_safety")
+    assert alarm["title"]["en"] == "Events of edge plant-b1 do not arrive"
+    assert rules(here) == [("events-unheard", "unacknowledged")], "a store may be away for a moment"
+    says(here, 110, health={"events_unheard": 0, "readings_unheard": 1})
+    assert here.alarm("readings-unheard")["life"] == "unacknowledged"
+    says(here, 10, health={"events_unheard": 0, "readings_unheard": 0})
+    assert {life for _, life in rules(here)} == {"returned"}
+
+
 def test_every_trouble_has_its_rule_and_silence_says_nothing(here: House) -> None:
     known = here.server.parts.rules.rules
     assert all(known[each.rule].signal for each in TROUBLES)

@@ -7,7 +7,7 @@ from typing_extensions import override
 from tests.fakes_history import MemoryHistory
 from watchkeeper import excerpt
 from watchkeeper.batch import Batch
-from watchkeeper.excerpt import DAY_MS, Span, pieces, rows_of, whole
+from watchkeeper.excerpt import DAY_MS, Span, pieces, rows_of, straight, whole
 from watchkeeper.history import Track
 from watchkeeper.ids import PointId
 from watchkeeper.quality import Quality
@@ -54,9 +54,9 @@ def test_the_pieces_together_are_what_one_question_gives(
     month: Asked, start: int, length: int, width: int
 ) -> None:
     span = Span(start, start + length, width)
-    found = whole(month, POINT, span, 10**9)
+    found = whole(straight(month), POINT, span, 10**9)
     assert not isinstance(found, int)
-    at_once = excerpt.read(month, POINT, start, start + length, width)
+    at_once = straight(month)(POINT, start, start + length, width)
     assert list(found) == list(at_once)
     for name, column in at_once.items():
         np.testing.assert_allclose(found[name], column)
@@ -64,7 +64,7 @@ def test_the_pieces_together_are_what_one_question_gives(
 
 def test_pieces_end_at_days_and_grow_where_there_is_little(month: Asked) -> None:
     month.spans.clear()
-    list(pieces(month, POINT, Span(START + 5, START + 40 * DAY_MS)))
+    list(pieces(straight(month), POINT, Span(START + 5, START + 40 * DAY_MS)))
     ends = [(end - START) // DAY_MS for _, end in month.spans]
     assert ends == [1, 3, 7, 15, 31, 40]
     assert all(end % DAY_MS == 0 for _, end in month.spans)
@@ -73,24 +73,24 @@ def test_pieces_end_at_days_and_grow_where_there_is_little(month: Asked) -> None
 def test_pieces_shrink_where_there_is_much(monkeypatch: pytest.MonkeyPatch, month: Asked) -> None:
     monkeypatch.setattr(excerpt, "PIECE_READINGS", 30)
     month.spans.clear()
-    list(pieces(month, POINT, Span(START, START + 6 * DAY_MS)))
+    list(pieces(straight(month), POINT, Span(START, START + 6 * DAY_MS)))
     assert [(end - start) // DAY_MS for start, end in month.spans] == [1] * 6
 
 
 def test_a_span_without_time_has_one_empty_piece(month: Asked) -> None:
-    (piece,) = pieces(month, POINT, Span(START, START, HOUR, ("mean", "coverage")))
+    (piece,) = pieces(straight(month), POINT, Span(START, START, HOUR, ("mean", "coverage")))
     assert (list(piece), rows_of(piece)) == (["start", "mean", "coverage"], 0)
 
 
 def test_it_ends_early_when_there_is_too_much(month: Asked) -> None:
     month.spans.clear()
-    assert whole(month, POINT, Span(START, START + 40 * DAY_MS), 30) == 72
+    assert whole(straight(month), POINT, Span(START, START + 40 * DAY_MS), 30) == 72
     assert len(month.spans) == 2
 
 
 def test_columns_have_the_names_a_person_gives_them(month: Asked) -> None:
     span = Span(START, START + DAY_MS, DAY_MS, ("max", "count", "min"))
-    found = whole(month, POINT, span, 10)
+    found = whole(straight(month), POINT, span, 10)
     assert not isinstance(found, int)
     assert {name: column.tolist() for name, column in found.items()} == {
         "start": [START], "max": [23.0], "count": [24], "min": [0.0],

@@ -13,7 +13,7 @@ from typing_extensions import override
 from adapters.system_clock import SystemClock
 from tests.fakes_history import MemoryHistory
 from watchkeeper import export
-from watchkeeper.excerpt import DAY_MS, Columns, Span
+from watchkeeper.excerpt import DAY_MS, Columns, Span, straight
 from watchkeeper.export import BOM, Label, Piece, Sheet, cell, local, plain
 from watchkeeper.history import Track
 from watchkeeper.ids import PointId
@@ -116,9 +116,9 @@ def test_two_million_rows_take_seconds_and_little_memory() -> None:
     labels = [Label(PointId(f"m-{n}/p"), "电表 功率", "kW") for n in range(4)]
     span = Span(AT, AT + 500_000_000)
     clock, process = SystemClock(), psutil.Process()
-    list(export.csv(export.taken(Endless(), labels[:1], Span(AT, AT + DAY_MS)), SHEET))
+    list(export.csv(export.taken(straight(Endless()), labels[:1], Span(AT, AT + DAY_MS)), SHEET))
     before, most, rows, began = process.memory_info().rss, 0, 0, clock.tick()
-    for part in export.csv(export.taken(Endless(), labels, span), SHEET):
+    for part in export.csv(export.taken(straight(Endless()), labels, span), SHEET):
         rows += part.count(b"\n")
         most = max(most, process.memory_info().rss)
     assert rows == 2_000_001

@@ -20,6 +20,12 @@ def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
         pytest.param("[mqtt]\nport = 99999\n", "mqtt.port", id="out of bounds"),
         pytest.param("[mqtt\n", "Expected", id="no TOML"),
         pytest.param('[history]\nstore = "oracle"\n', "history.store", id="not offered"),
+        pytest.param("[history]\nkeep_events_days = 9\n", "history: .*below", id="events alone"),
+        pytest.param(
+            "[history]\nkeep_telemetry_days = 90\nkeep_events_days = 89\n",
+            "history: .*below",
+            id="events shorter",
+        ),
     ],
 )
 def test_a_wrong_file_is_told(tmp_path: Path, text: str, what: str) -> None:
