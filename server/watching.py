@@ -124,8 +124,9 @@ class Watching:
         with self._lock:
             same = batch.quality == self._quality[slots]
             found = restless(batch, self._low, self._high, self._quality)
-            found |= batch.at >= self._until[slots]
-            found &= self._live[slots] & ~((batch.quality >= FIRST_BAD) & same)
+            found &= ~((batch.quality >= FIRST_BAD) & same)
+            found |= batch.at >= self._until[slots]  # a calendar closes on unknown values too
+            found &= self._live[slots]
             self._quality[slots] = batch.quality
             hot = np.zeros(len(self.watches), np.bool_)
             hot[slots[found]] = True

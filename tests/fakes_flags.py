@@ -138,12 +138,14 @@ class Home(House):
         with self.server.parts.read.connect() as connection:
             return list(connection.execute(sa.text(query)).all())
 
-    def messages(self, kind: str = "") -> list[str]:
-        """Return what the operator on duty was told, the first first."""
-        query = "select kind, person from message order by at, id"
-        return [row.kind for row in self.rows(query) if row.person == "chenlei" and (
-            not kind or row.kind == kind
-        )]  # fmt: skip
+    def messages(self, kind: str = "", about: str = "") -> list[str]:
+        """Return what the operator on duty was told, the first first; of all, or of a subject."""
+        query = "select kind, subject from message where person = 'chenlei' order by at, id"
+        return [
+            row.kind
+            for row in self.rows(query)
+            if kind in {"", row.kind} and about in {"", row.subject}
+        ]
 
     def says(self, path: str, who: str = "chenlei", **body: object) -> Any:
         return self.clients[who].post(f"/api/v1/alarms/{path}", json=body)

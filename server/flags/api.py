@@ -229,7 +229,9 @@ def _trials(router: APIRouter, board: Switchboard) -> None:
     @router.post("/test-modes", status_code=201)
     def begin(body: Trial, user: SignedIn) -> object:
         """Begin test mode in a zone or a unit. 409: it runs there already."""
-        if body.zone is not None and body.unit is None:
+        if (body.zone is None) == (body.unit is None):
+            raise NotPossible("flags.one-of", field="unit")
+        if body.zone is not None:
             target = board.targets.of_zone(body.zone)
         else:
             target = board.at(body.unit, None)

@@ -167,9 +167,9 @@ def test_two_flags_on_an_alarm_both_must_end(home: Home) -> None:
     home.pass_(700)
     home.fault(53.0, "b")
     assert home.one()["flags"] == ["suppressed"]
-    assert home.messages("alarm") == ["alarm"]
+    assert home.messages("alarm", alarm) == ["alarm"]
     home.says(f"{alarm}/unsuppress")
-    assert (home.one()["flags"], home.messages("alarm")) == ([], ["alarm"] * 2)
+    assert (home.one()["flags"], home.messages("alarm", alarm)) == ([], ["alarm"] * 2)
 
 
 def test_a_one_shot_shelf_ends_with_the_alarm(home: Home) -> None:
