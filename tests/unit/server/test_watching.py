@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from math import inf, nan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ class House:
             ),
             np.array([at for _, at, _ in readings], np.int64),
             np.array([value for _, _, value in readings]),
-            np.array([128 if value != value else 0 for _, _, value in readings], np.uint8),
+            np.array([128 if isnan(value) else 0 for _, _, value in readings], np.uint8),
         )
         moves = []
         chosen = batch.take(self.watching.restless(batch))
@@ -110,7 +110,7 @@ class House:
             chosen.series.tolist(), chosen.at.tolist(), chosen.value.tolist(), strict=True
         ):
             self.looked += 1
-            sample = Sample(decide.instant(at), None if value != value else value)
+            sample = Sample(decide.instant(at), None if isnan(value) else value)
             moves += self.watching.judge(slot, sample)
         for move in moves:
             self.state, effect = decide.learn(self.watch, self.state, move.sample, move.memory)
