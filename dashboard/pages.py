@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from dashboard.screens import Visit, data_quality, energy, equipment, reports
+from dashboard.screens import Visit, energy, equipment, quality, reports
 
 _DESK = [
     *("overview", "alarms", "orders", "emergency"),
@@ -30,7 +30,7 @@ NATIVE = {
     "energy": energy.show,
     "equipment": equipment.show,
     "reports": reports.show,
-    "quality": data_quality.show,
+    "quality": quality.show,
 }
 
 

@@ -6,7 +6,7 @@ as the timers of the live server do; gaps freeze them.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -16,10 +16,13 @@ from server import truth as truth_of
 from server import truths
 from server.alarms import decide
 from server.alarms.model import Effect, RuleState, Truth, Watch
-from server.conditions import Bounds, inner, others
+from server.conditions import Bounds, inner, lookback, others
+from server.silence import silence
 from watchkeeper.clock import unix_ms
 from watchkeeper.history import Track
 from watchkeeper.ids import PointId
+
+STEPS = 1_000  # between two questions whether there is still time
 
 
 class Raised(NamedTuple):
@@ -36,6 +39,7 @@ class Played(NamedTuple):
 
     raised: list[Raised]
     state: RuleState
+    ended: int | None = None  # when that was over which was active at the beginning, Unix ms
 
 
 def points(watch: Watch) -> list[PointId]:
@@ -43,20 +47,45 @@ def points(watch: Watch) -> list[PointId]:
     return [watch.point, *others(watch.condition)]
 
 
-def backtest(watch: Watch, tracks: Sequence[Track], start: int, end: int) -> list[Raised]:
+def before(watch: Watch) -> int:
+    """Return how much of the past, in ms, the first decision of a backtest may depend on."""
+    silent = watch.condition if watch.rule.stale is not None else None
+    more = round(silent.high * 1000) if isinstance(silent, Bounds) else 0
+    return lookback(watch.condition) + more
+
+
+def heard(watch: Watch, tracks: Sequence[Track]) -> list[Track]:
+    """Return what the rule is decided on: the readings, or how long there was none."""
+    if watch.rule.stale is not None and isinstance(watch.condition, Bounds):
+        return [silence(tracks[0], watch.condition.high)]
+    return list(tracks)
+
+
+def backtest(
+    watch: Watch,
+    tracks: Sequence[Track],
+    start: int,
+    end: int,
+    patient: Callable[[], None] = lambda: None,
+) -> list[Raised]:
     """Return what the rule would have raised in start <= t < end, from normal on.
 
     Args:
         watch: The rule at a point.
-        tracks: Of `points(watch)`; what lies before `start` (conditions.lookback) is only known.
+        tracks: Of `points(watch)`; what lies before `start` (`before`) is only known.
         start: Unix ms.
         end: Unix ms.
+        patient: Called every so many changes; it raises when that takes too long.
     """
+    tracks = heard(watch, tracks)
     of = truths.columns(tracks)
     first, last = (int(each) for each in np.searchsorted(of.at, (start, end)))
     cases, free, held = _cases(watch, of, first, last)
     player, place = _Player(watch, tracks[0], RuleState()), first
+    steps = 0
     while place < last:
+        if (steps := steps + 1) % STEPS == 0:
+            patient()
         at, value = int(of.at[place]), float(of.own[place])
         player.until(at)
         known = None if value != value else value  # noqa: PLR0124 - NaN
@@ -105,6 +134,7 @@ def replay(
     watch: Watch, tracks: Sequence[Track], start: int, end: int, state: RuleState | None = None
 ) -> Played:
     """Return the same, every reading decided one by one, from a state on."""
+    tracks = heard(watch, tracks)
     player = _Player(watch, tracks[0], state or RuleState())
     known = player.state.memory
     for at, values in _instants(tracks, end):
@@ -117,7 +147,7 @@ def replay(
             truth = decide.evaluate(watch.condition, phase, value, at, known)
             player.learn(truth, value, at)
     player.until(end)
-    return Played(player.raised, player.state)
+    return Played(player.raised, player.state, player.ended)
 
 
 def _instants(tracks: Sequence[Track], end: int) -> Iterable[tuple[int, dict[int, float]]]:
@@ -137,6 +167,7 @@ class _Player:
         self._watch, self._own = watch, own
         self.state = state
         self.raised: list[Raised] = []
+        self.ended: int | None = None
 
     def until(self, at: int) -> None:
         """Let the delay end that is over before an instant."""
@@ -162,6 +193,8 @@ class _Player:
             self.raised.append(Raised(at, None, self._value(at), priority))
         elif effect is Effect.RETURN and self.raised:
             self.raised[-1] = self.raised[-1]._replace(returned_at=at)
+        elif effect is Effect.RETURN:
+            self.ended = at
         elif effect is Effect.GRADE and self.raised:
             worst = min(priority, self.raised[-1].priority)
             self.raised[-1] = self.raised[-1]._replace(priority=worst)

@@ -15,15 +15,19 @@ from server.acks import Acks
 from server.alarms import handlers as alarms
 from server.alarms import store as alarm_store
 from server.alarms.api import here
+from server.backtest_api import backtest_routes
 from server.births import Births
+from server.buses import Buses
 from server.completeness_api import completeness_routes
 from server.edges import Edges
 from server.event_lane import EventLane
 from server.gateways import Gateways
 from server.guard import Guard, origins
 from server.history_api import history_routes
+from server.incidents_api import incident_routes
 from server.journal_api import journal_routes
 from server.kpi_api import kpi_routes
+from server.late import Late
 from server.latest import Latest
 from server.live_lane import QUEUE, LiveLane
 from server.migrate import upgrade
@@ -37,6 +41,7 @@ from server.replay_api import replay_routes
 from server.sql import Engines
 from server.stream import Hub
 from server.subjects import Worker
+from server.supervision_api import supervision_routes
 from server.sweep import Judge, Sweep
 from server.timers import Clockwork
 from server.unit import Unit
@@ -90,7 +95,9 @@ class Server:
         actions = subjects.actions(self.parts)
         self.timers = Clockwork(outside.engines.read, self.writer, outside.clock, actions, sure.do)
         self._ingest(sure)
-        self._workers: list[Worker] = [self.live_lane, self.timers, self.sweep, outside.history]
+        self._workers: list[Worker] = [
+            self.late, self.live_lane, self.timers, self.sweep, outside.history,
+        ]  # fmt: skip
         self._workers += subjects.workers(self.parts, self.writer)
         self.app = self._app(settings)
 
@@ -100,6 +107,7 @@ class Server:
         self.gateways.listen(self._outside.events)
         self.event_lane.listen(self._outside.events)
         self.live_lane.listen(self._outside.live)
+        self.late.listen(self._outside.live)
 
     def start(self) -> None:
         """Let the threads work: what waited in the tables, then what comes in."""
@@ -129,7 +137,8 @@ class Server:
         judge = Judge(parts.rules, watching, sure, clock, parts.new_id)
         acks = Acks(name, outside.events)
         self.writer.on_commit(acks.flush)
-        self.edges = Edges(name, latest, clock, judge.signal)
+        lost_s = parts.plant.site.site.supervision_s
+        self.edges = Edges(name, latest, clock, judge.signal, lost_s)
         self.event_lane = EventLane(
             name,
             latest,
@@ -141,11 +150,26 @@ class Server:
             parts.new_id,
         )
         self.births = Births(name, latest, outside.live.publish, clock)
-        self.live_lane = LiveLane(name, latest, watching, self.births, sure, clock, parts.new_id)
+        self.late = Late(
+            name, parts.rules, latest, watching, outside.history, parts.read, self.writer,
+            sure, clock, parts.new_id,
+        )  # fmt: skip
+        self.live_lane = LiveLane(
+            name, latest, watching, self.births, sure, clock, parts.new_id, self.late
+        )
         self.gateways = Gateways(clock)
         self.overload = Overload(self.gateways, self._queues, clock, judge.signal)
+        buses = Buses(parts.plant, latest, judge.signal)
         self.sweep = Sweep(
-            parts.rules, latest, watching, self.edges, self.overload, self.writer, clock, judge
+            parts.rules,
+            latest,
+            watching,
+            self.edges,
+            buses,
+            self.overload,
+            self.writer,
+            clock,
+            judge,
         )
 
     def _queues(self) -> Own:
@@ -173,9 +197,12 @@ class Server:
         for router in (
             site_api.site_routes(parts, demo=self._outside.demo),
             history_routes(parts),
+            incident_routes(parts, self.do),  # before /alarms/{alarm}
             kpi_routes(parts),
             journal_routes(parts),
             why_routes(parts, self.edges),
+            backtest_routes(parts),
+            supervision_routes(parts, self.edges),
             duty.duty_routes(parts, self.edges, self._outside.events),
             replay_routes(parts, self.edges, self._outside.events),
             quarantine_routes(parts, self.gateways, self.births, self._outside.events),

@@ -5,9 +5,10 @@ from functools import cached_property
 
 from server.deliveries import Post, Sender
 from server.http import Do, User
+from server.notify import handlers as notify
 from server.notify.model import Reach, Recipient
 from server.notify.ports import Office
-from server.notify.store import SqlMessages
+from server.notify.store import SqlBasket, SqlMessages
 from server.orders import decide
 from server.orders.api import Counter
 from server.orders.model import SYSTEM, Technician, Words
@@ -19,7 +20,7 @@ from server.people.api import Door
 from server.people.model import Person
 from server.people.store import Doorman, SqlPeople
 from server.rules import place_name
-from server.timers import Timers
+from server.timers import Action, Timer, Timers
 from server.unit import Unit
 from server.writer import Writer
 from watchkeeper.ids import PersonId
@@ -78,6 +79,7 @@ def office(unit: Unit, parts: Parts) -> Office:
     names = {channel.name for channel in parts.outward.channels}
     return Office(
         messages=messages(unit, parts),
+        basket=SqlBasket(unit),
         people=_staff(unit, parts).recipients,
         new_link=links(unit, parts).make,
         place=lambda place: place_name(place, parts.plant),
@@ -91,6 +93,15 @@ def office(unit: Unit, parts: Parts) -> Office:
 def messages(unit: Unit, parts: Parts) -> SqlMessages:
     """Return the messages of a unit of work; its commit wakes the sender."""
     return SqlMessages(unit, parts.outward.bell.ring)
+
+
+def digest(parts: Parts) -> Action:
+    """Return what the timer does that tells of a flood's alarms together."""
+
+    def act(unit: Unit, _: Timer) -> None:
+        notify.flood_told(office(unit, parts))
+
+    return act
 
 
 def links(unit: Unit, parts: Parts) -> SqlLinks:

@@ -1,9 +1,9 @@
 """Which edges are there: judged by their own state messages, on our clock, never by the broker's.
 
-An edge is lost 30 s after its last state, or at once by its will. A will counts only with the
-newest (boot, n): a broker may deliver an old one over a new session. While the broker itself is
-away nothing is known of any edge: that is one alarm, not one for each. What an edge says is wrong
-with itself stands in troubles.py.
+An edge is lost 30 s (`supervision_s` of the site) after its last state, or at once by its will. A
+will counts only with the newest (boot, n): a broker may deliver an old one over a new session.
+While the broker itself is away nothing is known of any edge: that is one alarm, not one for each.
+What an edge says is wrong with itself stands in troubles.py.
 """
 
 import logging
@@ -45,8 +45,11 @@ class _Edge:
 class Edges:
     """Receives on the bus's thread, looked at by the sweep."""
 
-    def __init__(self, site: str, latest: Latest, clock: Clock, signal: Signal) -> None:
+    def __init__(
+        self, site: str, latest: Latest, clock: Clock, signal: Signal, lost_s: float = LOST_S
+    ) -> None:
         """`signal` tells the alarms that something is so, or no longer so."""
+        self.lost_s = lost_s  # without a word
         self._site, self._latest, self._clock, self._signal = site, latest, clock, signal
         self._edges = {edge: _Edge(clock.tick()) for edge in latest.edge_slots}
         self._connected = clock.tick()  # when the broker answered last
@@ -84,7 +87,7 @@ class Edges:
         if self._bus is None or self._bus.connected:
             self._connected = now
             self._broker(lost=False)
-        elif now - self._connected > LOST_S:
+        elif now - self._connected > self.lost_s:
             self._broker(lost=True)
         with self._lock:
             if self._connected != now:
@@ -122,7 +125,7 @@ class Edges:
         edge.connection = state.connection
 
     def _judged(self, edge: _Edge, now: float) -> bool:
-        return edge.state == "lost" or now - edge.heard > LOST_S
+        return edge.state == "lost" or now - edge.heard > self.lost_s
 
     def _tell(self, name: EdgeId, edge: _Edge, *, lost: bool) -> None:
         """Say it when it changes, and once after a start: the alarm may be from before."""

@@ -39,6 +39,8 @@ class AlarmRaised:
     repeat: bool = False  # flapping: back within ten minutes, people were told already
     held: tuple[str, ...] = ()  # flags that stand: recorded, and nobody is told or sent
     telling: int = 1  # how often people were told of this alarm, with this time
+    root: bool = False  # it may explain others: never one of many
+    flood: bool = False  # one of too many for a person: told and sent with others
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,18 @@ class WalkTestEnded:
     total: int
     missing: tuple[str, ...]  # points that never went active
     by: PersonId  # who began it
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmsExplained:
+    """A root came after its symptoms: they are one incident now."""
+
+    root: AlarmId
+    title: Text  # of the root
+    priority: int
+    place: str
+    alarms: tuple[AlarmId, ...]
     at: datetime
 
 
@@ -256,6 +270,7 @@ Event = (
     | FlagStands
     | FlagEnded
     | WalkTestEnded
+    | AlarmsExplained
     | AlarmAcknowledged
     | AlarmReturned
     | OrderOpened

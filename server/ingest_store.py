@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlmodel import Field, SQLModel
 
-from server.sql import Instant
+from server.sql import Instant, once
 from server.unit import Unit
 from watchkeeper.ids import EventId, PointId
 
@@ -25,9 +25,8 @@ class SeenRow(SQLModel, table=True):
 
 
 SEEN = SQLModel.metadata.tables["event_seen"]
-_KNOWN = sa.select(SEEN.c.id).where(SEEN.c.id == sa.bindparam("event"))
 _NEWEST = sa.select(sa.func.max(SEEN.c.at)).where(SEEN.c.point == sa.bindparam("which"))
-_NOTE = sa.insert(SEEN)
+_NOTE = once(SEEN, "id")
 
 
 class Seen:
@@ -38,12 +37,8 @@ class Seen:
 
     def first_time(self, event: EventId, point: PointId, at: datetime) -> bool:
         """Note the event; False when it is known already."""
-        connection = self._unit.session.connection()
-        if connection.execute(_KNOWN, {"event": event}).first():
-            return False
         row = {"id": event, "point": point, "at": at, "recorded_at": self._unit.now}
-        connection.execute(_NOTE, row)
-        return True
+        return self._unit.session.connection().execute(_NOTE, row).rowcount > 0
 
     def newest(self, point: PointId) -> datetime | None:
         """Return the source time of the point's newest event; None when it has none."""

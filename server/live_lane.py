@@ -1,8 +1,8 @@
 """The live data lane: rules on telemetry, and the newest values for screens.
 
 A batch is compared with the quiet bands in one vector operation; what is left is decided one by
-one. Backlog and imported history never ring: only live readings newer than the last of their point
-count.
+one. Only live readings newer than the last of their point count here; what was missed, and what an
+edge sends as backlog, is the matter of late.py. Imported history never rings.
 """
 
 import logging
@@ -16,10 +16,12 @@ from threading import Thread
 import msgspec
 import numpy as np
 
+from server import watermarks
 from server.alarms import handlers
 from server.alarms.api import here
 from server.alarms.model import Sample, Watch
 from server.births import Births
+from server.late import Late
 from server.latest import Latest
 from server.reactions import Sure
 from server.unit import Unit
@@ -33,6 +35,7 @@ from watchkeeper.ids import EdgeId, NewId
 
 QUEUE = 5_000  # messages; when it is full the newest message is dropped, its values come again
 FLYING = 1_000  # changes on their way to the tables; beyond it we wait, and messages are dropped
+HELD = 1_000_000  # readings that wait for what was missed: 21 MB; more do not wait
 TRUST_MS = 60_000  # an edge's clock may be ahead by this
 
 log = logging.getLogger(__name__)
@@ -50,9 +53,12 @@ class LiveLane:
         sure: Sure,
         clock: Clock,
         new_id: NewId,
+        late: Late,
     ) -> None:
         self._site, self._latest, self._watching, self._births = site, latest, watching, births
-        self._sure, self._clock, self._new_id = sure, clock, new_id
+        self._sure, self._clock, self._new_id, self._late = sure, clock, new_id, late
+        self._held: deque[tuple[EdgeId, Batch]] = deque()  # until what was missed is evaluated
+        self._holding = 0  # readings in it
         self._waiting: Queue[tuple[str, bytes] | None] = Queue(QUEUE)
         self._thread = Thread(target=self._run, name="live lane", daemon=True)
         self._flying: deque[Done] = deque()
@@ -108,7 +114,8 @@ class LiveLane:
 
     def _next(self) -> tuple[str, bytes] | None:
         """Return the next message; while none comes, expressions get their turn."""
-        while self._watching.due:
+        while self._watching.due or self._held:
+            self.release()
             self._hand(self._watching.overdue(unix_ms(self._clock.now())))
             try:
                 return self._waiting.get(timeout=PACE_MS / 1000)
@@ -124,11 +131,16 @@ class LiveLane:
         if source.lane != "data":
             self._births.take(source.edge, wire.decode_birth(payload))
             return
-        message = wire.decode_data(payload)
-        if message.mode == "live":
-            self._live(source.edge, message)
+        self._data(source.edge, wire.decode_data(payload))
 
-    def _live(self, edge: EdgeId, message: wire.Data) -> None:
+    def release(self) -> None:
+        """Judge what had to wait, in its order, once it need not."""
+        while self._held and not self._late.holds:
+            edge, batch = self._held.popleft()
+            self._holding -= len(batch)
+            self._evaluate(edge, batch)
+
+    def _data(self, edge: EdgeId, message: wire.Data) -> None:
         slots = self._births.of(edge, message.birth)
         if slots is None or not message.aliases:
             return
@@ -140,8 +152,22 @@ class LiveLane:
         wrong = not message.synchronised or last > now + TRUST_MS
         at = batch.at + (now - last) if wrong else batch.at
         batch = Batch(slots[batch.series].astype(np.uint32), at, batch.value, batch.quality)
+        if message.mode != "live":
+            self._late.back(edge, batch)
+            return
         newer = batch.take(self._latest.take(batch, now))
-        self._judge(newer.take(self._watching.restless(newer)))
+        if self._holding >= HELD:
+            self._late.let_go()
+        self.release()
+        if self._late.holds:
+            self._held.append((edge, newer))
+            self._holding += len(newer)
+        else:
+            self._evaluate(edge, newer)
+
+    def _evaluate(self, edge: EdgeId, batch: Batch) -> None:
+        self._judge(batch.take(self._watching.restless(batch)))
+        self._late.live(edge, batch)
 
     def _judge(self, batch: Batch) -> None:
         for slot, at, value in zip(
@@ -167,3 +193,4 @@ class LiveLane:
     def _decide(self, move: Move, unit: Unit) -> None:
         ours = here(unit, self._new_id, self._watching.follow)
         handlers.observe(move.watch, move.sample, ours, move.memory)
+        watermarks.mark(unit, move.watch.key, unix_ms(move.sample.at))

@@ -24,6 +24,7 @@ def check(rule: Rule, where: Where) -> None:
         if kind in _CHECKS:
             _CHECKS[kind](rule, where)
     _check_when(rule, where)
+    _check_cause(rule, where)
     for name, text in (("title", rule.title), ("guidance", rule.guidance)):
         for language in ("zh", "en"):
             _check_text(getattr(text, language), where, name, language)
@@ -102,6 +103,18 @@ def _check_when(rule: Rule, where: Where) -> None:
     if rule.signal or rule.stale is not None:
         raise where.refuse(
             f"rule `{rule.key}`: silence and signals count at any hour", "remove `when`", "when"
+        )
+
+
+def _check_cause(rule: Rule, where: Where) -> None:
+    if rule.means and rule.handling == "life_safety":
+        raise where.refuse(
+            f"rule `{rule.key}`: nothing explains away an alarm of life safety", "remove `means`",
+            "means",
+        )  # fmt: skip
+    if rule.everywhere and not rule.brings:
+        raise where.refuse(
+            f"rule `{rule.key}`: everywhere, but it brings nothing", "add `brings:`", "everywhere"
         )
 
 

@@ -14,6 +14,7 @@ Priority = Annotated[int, Meta(ge=1, le=4)]  # 1 critical .. 4 advisory
 Positive = Annotated[float, Meta(gt=0)]
 Key = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
 Alias = Annotated[str, Meta(pattern=r"^[a-z_][a-z0-9_]*$", max_length=40)]
+Trouble: TypeAlias = Literal["silence", "supply", "cooling"]
 Per: TypeAlias = Literal["second", "minute", "hour"]
 PER_MS: dict[Per, float] = {"second": 1_000.0, "minute": 60_000.0, "hour": 3_600_000.0}
 
@@ -133,6 +134,9 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     echo_of: str = (
         ""  # the rule that pages for the same trouble of the same unit: this one then rests
     )
+    means: Trouble | None = None  # the trouble of its unit it shows: what is above may explain it
+    brings: list[Trouble] = []  # the trouble it is for all that hangs on its unit
+    everywhere: bool = False  # and not only on its unit: the mains failed
     wants_order: bool = named(name="order", default=False)
     plan: str = ""  # key of the emergency plan this is a signal for
     latch: bool = False  # over, it stays until a person resets it

@@ -9,6 +9,7 @@ from pathlib import Path
 from server import calendars
 from server.alarms.model import Codes, Condition, Watch
 from server.calendars import Calendar
+from server.dependencies import Dependencies
 from server.rule_binding import Ground, NotHereError, condition
 from server.rule_check import check, check_echoes
 from server.rule_known import Known
@@ -34,6 +35,7 @@ class Rulebook:
     stale: Mapping[str, Watch]  # by key; those on silence
     plant: Plant
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    hanging: Dependencies | None = None
 
     def get(self, key: str) -> Watch | None:
         """Return a watch of either kind, or of a signal; None when a rule has gone since."""
@@ -48,9 +50,10 @@ class Rulebook:
         unit, _, part = point.partition("/")
         names = {"equipment": Text(unit, unit), "point": Text(part, part)}
         blank = {name: Text("", "") for name in ("place", "zone")}
-        return Watch(
+        watch = Watch(
             f"{rule}|{point}", self.rules[rule], point, UnitId(unit), "", "", _SEEN, names | blank
         )
+        return watch if self.hanging is None else self.hanging.bound({"": watch})[""]
 
 
 def check_file(path: Path, catalog: Path) -> list[Rule]:
@@ -91,7 +94,10 @@ def load(folder: Path, plant: Plant) -> Rulebook:
     for rule, where in found:
         kind = watches if rule.stale is None else stale
         kind.update({watch.key: watch for watch in binder.bound(rule, where)})
-    return Rulebook(rules, watches, stale, plant, binder.calendars)
+    hanging = Dependencies(plant, rules, [*watches.values(), *stale.values()])
+    return Rulebook(
+        rules, hanging.bound(watches), hanging.bound(stale), plant, binder.calendars, hanging
+    )
 
 
 def drafted(text: str, book: Rulebook, profiles: Path) -> list[Watch]:

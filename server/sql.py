@@ -1,5 +1,6 @@
 """Column types every table shares, and how the database is opened."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -38,6 +39,34 @@ class Engines(NamedTuple):
 
     write: sa.Engine  # for the writer alone: begins with the write lock
     read: sa.Engine  # for everyone else: never waits for the writer, sees what is committed
+
+
+def upsert(table: sa.Table, *key: str) -> sa.TextClause:
+    """Return what adds a row, or changes the one of this key: one statement for both databases.
+
+    Every column is a parameter, save a primary key that is a number of the database's.
+    """
+    return _insert(table, key, lambda rest: "update set " + ", ".join(
+        f'"{name}" = excluded."{name}"' for name in rest
+    ))  # fmt: skip
+
+
+def once(table: sa.Table, *key: str) -> sa.TextClause:
+    """Return what adds a row unless there is one of this key; the row count says which."""
+    return _insert(table, key, lambda _: "nothing")
+
+
+def _insert(
+    table: sa.Table, key: Sequence[str], conflict: Callable[[Sequence[str]], str]
+) -> sa.TextClause:
+    columns = [each for each in table.c if each is not table.autoincrement_column]
+    names = ", ".join(f'"{each.name}"' for each in columns)
+    values = ", ".join(f":{each.name}" for each in columns)
+    done = conflict([each.name for each in columns if each.name not in key])
+    of = ", ".join(f'"{name}"' for name in key)
+    into = f'insert into "{table.name}" ({names})'  # all words are of our own tables
+    text = f"{into} values ({values}) on conflict ({of}) do {done}"
+    return sa.text(text).bindparams(*(sa.bindparam(each.name, type_=each.type) for each in columns))
 
 
 def open_engines(url: str) -> Engines:

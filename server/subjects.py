@@ -11,9 +11,10 @@ from typing import Any, Protocol
 
 from fastapi import APIRouter
 
+from server import causes_store
 from server.alarms import api as alarms
 from server.alarms import store as alarm_store
-from server.dispatch import counter, desk, door, doorman, messages, sender, url
+from server.dispatch import counter, desk, digest, door, doorman, messages, sender, url
 from server.emergency import api as emergency
 from server.emergency import store as emergency_store
 from server.emergency.handlers import due
@@ -34,7 +35,7 @@ from server.people import api as people
 from server.plan_here import maker
 from server.reactions import KIND as REACTION
 from server.reactions import again
-from server.rule_timers import calmed, ended
+from server.rule_timers import calmed, ended, flood_over, settled
 from server.stream import Own
 from server.timers import Action, Timer
 from server.unit import Unit
@@ -98,6 +99,9 @@ def actions(parts: Parts) -> dict[str, Action]:
     return {
         alarm_store.TIMER: ended(parts),
         alarm_store.CALM: calmed(parts),
+        causes_store.SETTLED: settled(parts),
+        causes_store.FLOODED: flood_over(parts),
+        notify_store.DIGEST: digest(parts),
         FLAG: expiry(parts),
         order_handlers.OFFER: offer_over,
         order_handlers.RESPOND: limit_over,

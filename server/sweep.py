@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from server.alarms import handlers
 from server.alarms.api import here
 from server.alarms.model import Bounds, Phase, Sample, Watch
+from server.buses import Buses
 from server.edges import Edges
 from server.ingest_store import Seen
 from server.latest import Latest
@@ -40,13 +41,14 @@ class Sweep:
         latest: Latest,
         watching: Watching,
         edges: Edges,
+        buses: Buses,
         overload: Overload,
         writer: Writer,
         clock: Clock,
         judge: "Judge",
     ) -> None:
         self._latest, self._watching, self._edges = latest, watching, edges
-        self._overload = overload
+        self._overload, self._buses = overload, buses
         self._writer, self._clock, self._judge = writer, clock, judge
         self._watches = list(rules.stale.values())
         self._slots = latest.slots([watch.point for watch in self._watches])
@@ -71,6 +73,7 @@ class Sweep:
         """Judge the silence of everything, now."""
         now = unix_ms(self._clock.now())
         self._edges.look()
+        self._buses.look()
         self._overload.look()
         self._latest.sweep(now)
         if not self._watches:

@@ -2,7 +2,7 @@
 
 from sqlmodel import SQLModel
 
-from server import ingest_store, timers, unit
+from server import causes_store, ingest_store, timers, unit, watermarks
 from server.alarms import store as alarms
 from server.emergency import store as emergency
 from server.flags import store as flags
@@ -10,5 +10,17 @@ from server.notify import store as notify
 from server.orders import store as orders
 from server.people import store as people
 
-OWNERS = (alarms, emergency, flags, ingest_store, notify, orders, people, timers, unit)
+OWNERS = (
+    alarms,
+    causes_store,
+    emergency,
+    flags,
+    ingest_store,
+    notify,
+    orders,
+    people,
+    timers,
+    unit,
+    watermarks,
+)
 METADATA = SQLModel.metadata

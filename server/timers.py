@@ -15,7 +15,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel
 
-from server.sql import Instant
+from server.sql import Instant, upsert
 from server.unit import Unit
 from server.writer import Done, Turn, Work, Writer
 from watchkeeper.clock import Clock
@@ -43,10 +43,7 @@ class TimerRow(SQLModel, table=True):
 TIMERS = TimerRow.metadata.tables["timer"]
 
 
-_MOVE = sa.update(TIMERS).where(
-    *(TIMERS.c[name] == sa.bindparam(f"which_{name}") for name in ("kind", "subject", "generation"))
-)
-_ADD = sa.insert(TIMERS)
+_SET = upsert(TIMERS, "kind", "subject", "generation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +69,14 @@ class Timers:
 
     def set(self, timer: Timer) -> None:
         """Let it fire at its instant; the same kind, subject and generation is moved."""
-        key = {"kind": timer.kind, "subject": timer.subject, "generation": timer.generation}
-        rest = {"due": timer.due, "facts": msgspec.json.encode(timer.facts).decode()}
-        connection = self._unit.session.connection()
-        which = {f"which_{name}": value for name, value in key.items()}
-        if connection.execute(_MOVE, which | rest).rowcount == 0:
-            connection.execute(_ADD, key | rest)
+        row = {
+            "kind": timer.kind,
+            "subject": timer.subject,
+            "generation": timer.generation,
+            "due": timer.due,
+            "facts": msgspec.json.encode(timer.facts).decode(),
+        }
+        self._unit.session.connection().execute(_SET, row)
         self._unit.due.append(timer.due)
 
     def cancel(self, kind: str, subject: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -28,14 +28,16 @@ class ChangeRow(SQLModel, table=True):
     body: str
 
 
-_CHANGE = sa.insert(ChangeRow.metadata.tables["change"])
+_CHANGES = ChangeRow.metadata.tables["change"]
+_LOG = sa.insert(_CHANGES)
+_LAST = sa.select(sa.func.max(_CHANGES.c.id))
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """One line of the change log."""
 
-    id: int
+    id: int  # 0 until its group is committed
     kind: str  # the name of the stream's frame: alarm, order, run, message
     body: bytes  # JSON
 
@@ -60,10 +62,7 @@ class Unit:
 
     def changed(self, kind: str, body: Mapping[str, object]) -> None:
         """Note for the screens what is true after the commit."""
-        text = msgspec.json.encode(body)
-        made = self.session.connection().execute(_CHANGE, {"kind": kind, "body": text.decode()})
-        number = made.inserted_primary_key
-        self.changes.append(Change(int(number[0]) if number else 0, kind, text))
+        self.changes.append(Change(0, kind, msgspec.json.encode(body)))
 
     def afterwards(self, call: Callable[[], None]) -> None:
         """Call this once the unit is committed, on the writer's thread, before anyone is answered.
@@ -85,3 +84,20 @@ class Unit:
                 for reaction in table[type(event)]:
                     reaction(event)
         self.session.flush()
+
+
+def log_changes(session: Session, units: Sequence[Unit]) -> None:
+    """Write what changed in these units to the log, in one statement, and number it."""
+    rows = [
+        {"kind": change.kind, "body": change.body.decode()}
+        for unit in units
+        for change in unit.changes
+    ]
+    if not rows:
+        return
+    connection = session.connection()
+    connection.execute(_LOG, rows)
+    last = int(connection.execute(_LAST).scalar_one())
+    numbers = iter(range(last - len(rows) + 1, last + 1))  # whoever writes has the database alone
+    for unit in units:
+        unit.changes = [replace(change, id=next(numbers)) for change in unit.changes]

@@ -82,6 +82,7 @@ class Watching:
         self._low, self._high = np.full(count, -inf), np.full(count, inf)
         self._until = np.full(count, NEVER, np.int64)
         self._keeps = np.zeros(count, np.bool_)  # somebody remembers its readings
+        self.held = False  # what was missed is evaluated first: server/late.py
         self._lock = Lock()
         self._live = np.zeros(count, np.bool_)
         for item in plant.points():
@@ -114,6 +115,11 @@ class Watching:
             if not self._live[slots[0]]:
                 self._memory[key] = state.memory
             self._narrow(self._settle(watch, int(self._at[slots[0]])))
+
+    def resume(self, key: str, memory: Memory) -> None:
+        """Take over what the history before the first live reading makes a watch remember."""
+        with self._lock:
+            self._memory[key] = memory
 
     def restless(self, batch: Batch) -> Flags:
         """Return which readings of the live lane must be looked at one by one, (n,).

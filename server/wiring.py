@@ -7,7 +7,7 @@ to the person on duty, nothing else.
 
 from functools import partial
 
-from server import events
+from server import causes, events
 from server.alarms import handlers as alarms
 from server.alarms.api import here
 from server.dispatch import desk, office
@@ -36,6 +36,7 @@ def reactions(parts: Parts) -> Reactions:
         return {
             events.AlarmRaised: (
                 unless_held(partial(notify.alarm_raised, office=bureau)),
+                partial(causes.root_raised, here=ours, watch_of=parts.rules.get),
                 unless_held(partial(orders.order_for_alarm, desk=sends)),
                 unless_held(partial(emergency.alarm_raised, here=runs)),
                 partial(flags.alarm_raised, here=flagged),
@@ -45,6 +46,10 @@ def reactions(parts: Parts) -> Reactions:
             events.FlagStands: (partial(alarms.flag_stands, here=ours, rule_of=rule),),
             events.FlagEnded: (partial(alarms.flag_ended, here=ours, rule_of=rule),),
             events.WalkTestEnded: (partial(notify.walk_test_ended, office=bureau),),
+            events.AlarmsExplained: (
+                partial(orders.explained, desk=sends),
+                partial(notify.explained, office=bureau),
+            ),
             events.AlarmAcknowledged: (
                 partial(notify.alarm_acknowledged, office=bureau),
                 partial(emergency.alarm_acknowledged, here=runs),
@@ -53,6 +58,7 @@ def reactions(parts: Parts) -> Reactions:
                 partial(orders.note_return, desk=sends),
                 partial(emergency.alarm_returned, here=runs),
                 partial(flags.alarm_returned, here=flagged),
+                partial(causes.root_returned, here=ours),
             ),
             events.OrderOpened: (partial(alarms.order_opened, alarms=ours.alarms),),
             events.OrderJoined: (partial(alarms.order_opened, alarms=ours.alarms),),

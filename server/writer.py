@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from sqlmodel import Session
 
-from server.unit import Change, Reactions, Unit
+from server.unit import Change, Reactions, Unit, log_changes
 from watchkeeper.clock import Clock
 
 Work: TypeAlias = Callable[[Unit], Any]
@@ -123,6 +123,7 @@ class Writer:
     def _commit(self, session: Session, begun: list[_Asked], finished: list[_Finished]) -> None:
         try:
             self._fill(session, begun, finished)
+            log_changes(session, [one.unit for one in finished])
             session.commit()
         except BaseException:
             session.invalidate()  # the next group begins on a connection nothing has happened to
@@ -142,7 +143,7 @@ class Writer:
                 return
 
     def _one(self, session: Session, asked: _Asked, finished: list[_Finished]) -> None:
-        savepoint = session.begin_nested()
+        savepoint = session.connection().begin_nested()
         unit = Unit(session, self._reactions, self._clock.now())
         try:
             result = asked.work(unit)

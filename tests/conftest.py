@@ -3,10 +3,14 @@
 import logging
 import shutil
 from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
 from adapters.report import fonts
+from tests import databases
+from tests.databases import Databases
 from tests.disk import can_mount
 from tests.fakes_postgres import Cluster, cluster
 from tests.parts import SBIN
@@ -68,6 +72,27 @@ def postgres() -> Iterator[Cluster]:
     """Give a PostgreSQL that the tests of this process share; mark the test `part("postgres")`."""
     with cluster() as running:
         yield running
+
+
+@pytest.fixture(params=databases.KINDS)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databases]:
+    """Give the test's servers their databases: SQLite, then PostgreSQL."""
+    cluster = partial(request.getfixturevalue, "postgres")
+    with databases.within(tmp_path, request.param, cluster) as made:
+        yield made
+
+
+@pytest.fixture
+def folder(tmp_path: Path, database: Databases) -> Path:
+    """Return a folder in which servers find a database."""
+    assert database.at(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def url(tmp_path: Path, database: Databases) -> str:
+    """Return the URL of a database without rows, of each kind."""
+    return database.at(tmp_path)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -83,3 +83,65 @@ class MemoryAlarms:
 
     def keep(self, key: str, state: RuleState, due: datetime | None) -> None:
         self.states[key], self.due[key] = state, due
+
+
+class MemoryCauses:
+    """What explains alarms, over alarms in memory."""
+
+    def __init__(self, alarms: MemoryAlarms) -> None:
+        self.of = alarms
+        self.settle: dict[str, datetime] = {}
+        self.looks = 0
+        self.began: datetime | None = None
+
+    def root_of(self, keys: Sequence[str], since: datetime) -> AlarmId | None:
+        found = {
+            each.key: each
+            for each in self.of.alarms.values()
+            if _rings(each, since) and (each.cause or not each.flags)
+        }
+        return next((found[key].cause or found[key].id for key in keys if key in found), None)
+
+    def stands(self, root: AlarmId, since: datetime) -> bool:
+        return root in self.of.alarms and _rings(self.of.alarms[root], since)
+
+    def caused_by(self, root: AlarmId) -> list[Alarm]:
+        found = self.of.alarms.values()
+        return [each for each in found if each.cause == root and each.life is not Life.NORMAL]
+
+    def unexplained(self, since: datetime) -> list[Alarm]:
+        return sorted(
+            (
+                each
+                for each in self.of.alarms.values()
+                if each.recorded_at >= since
+                and each.active
+                and each.cause is None
+                and each.handling != "life_safety"
+            ),
+            key=lambda each: (each.recorded_at, each.id),
+        )
+
+    def recent(self, since: datetime, most: int) -> int:
+        found = [
+            each
+            for each in self.of.alarms.values()
+            if each.recorded_at > since and each.handling != "life_safety" and not each.flags
+        ]
+        return min(len(found), most)
+
+    def flood(self) -> datetime | None:
+        return self.began
+
+    def flooding(self, began: datetime | None) -> None:
+        self.began = began
+
+    def look_again(self) -> None:
+        self.looks += 1
+
+    def settle_at(self, root: AlarmId, due: datetime) -> None:
+        self.settle[root] = due
+
+
+def _rings(alarm: Alarm, since: datetime) -> bool:
+    return alarm.returned_at is None or alarm.returned_at > since

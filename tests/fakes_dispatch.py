@@ -6,13 +6,32 @@ from datetime import datetime
 from threading import Condition
 
 from server.events import Event
-from server.notify.model import Delivery, Message
+from server.notify.model import WITHDRAWN, Delivery, Gathered, Message
 from server.orders.model import HELD_BY_SOMEBODY, LINK_LIFE, Link, Order
 from server.people.model import Person, Session, Tries
 from server.timers import Timer
 from watchkeeper.channel import Answer, Letter, Outcome
 from watchkeeper.errors import Refused
 from watchkeeper.ids import AlarmId, OrderId, PersonId
+
+
+class MemoryBasket:
+    """Alarms of a flood in memory."""
+
+    def __init__(self) -> None:
+        self.items: dict[str, Gathered] = {}
+
+    def put(self, item: Gathered) -> None:
+        self.items.setdefault(item.alarm, item)
+
+    def drop(self, alarms: Sequence[str]) -> None:
+        for alarm in alarms:
+            self.items.pop(alarm, None)
+
+    def empty(self) -> list[Gathered]:
+        found = list(self.items.values())
+        self.items.clear()
+        return found
 
 
 class MemoryOrders:
@@ -45,6 +64,10 @@ class MemoryOrders:
     def latest(self, key: str) -> Order | None:
         found = [order for order in self.rows.values() if order.key == key]
         return max(found, key=lambda order: (order.open, order.moved_at), default=None)
+
+    def of_alarm(self, alarm: AlarmId) -> Order | None:
+        found = sorted((order for order, name in self.rings if name == alarm), reverse=True)
+        return self.rows[found[0]] if found else None
 
     def save(self, order: Order, *happened: Event) -> None:
         others = [each for each in self.rows.values() if each.id != order.id and each.open]
@@ -112,6 +135,18 @@ class MemoryMessages:
 
     def get(self, message: str) -> tuple[Message, list[Delivery]]:
         return self.rows[message]
+
+    def sent(self, channel: str, since: datetime, most: int) -> int:
+        found = [
+            each
+            for message, ways in self.rows.values()
+            for each in ways
+            if each.channel == channel
+            and not message.life_safety
+            and each.next_at > since
+            and each.state not in WITHDRAWN
+        ]
+        return min(len(found), most)
 
     def of_delivery(self, delivery: str) -> tuple[Message, list[Delivery]]:
         for row in self.rows.values():

@@ -1,6 +1,6 @@
 """Flags in memory, as their port says; a house with people; a process that dies at a commit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,11 +111,13 @@ class Reaper:
 class Home(House):
     """A house with the demonstration's people; what they are told stays in its tables."""
 
-    def __init__(self, folder: Path, database: str = "") -> None:
+    def __init__(
+        self, folder: Path, database: str = "", site: str = "riverside-plaza"
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self.clients: dict[str, TestClient] = {}
         outward = Outward([FakeChannel()], b"key", passwords=PlainPasswords())
-        super().__init__(folder, database=database, outward=outward)
+        super().__init__(folder, database=database, outward=outward, site=site)
         self.populate()
 
     def open(self) -> None:
@@ -165,3 +167,21 @@ class Home(House):
         for done in self.server.timers.fire():
             done.result(5)
         self.settle()
+
+
+Step = Callable[[Home], object]
+
+
+def lived(home: Home, steps: list[Step], reaper: Reaper) -> None:
+    """Take the steps; who dies in one is started again, and what was not answered is said again."""
+    with reaper.waits():
+        for step in steps:
+            try:
+                step(home)
+            except ConnectionAbortedError:
+                assert reaper.dead
+            if reaper.dead:
+                home.close()  # with whatever is still on its way
+                reaper.revive()
+                home.open()
+                step(home)

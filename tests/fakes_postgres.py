@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
@@ -22,6 +22,19 @@ from tests.parts import program, until
 
 USER = "watchkeeper"
 _number = count(1)
+# A superuser's way past the triggers of the append-only logs; what is empty costs nothing.
+EMPTY = """
+set session_replication_role = replica;
+select pg_terminate_backend(pid) from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid();
+do $$ declare one record; used boolean; begin
+  for one in select tablename from pg_tables
+    where schemaname = 'public' and tablename <> 'alembic_version' loop
+    execute format('select exists(select 1 from %I)', one.tablename) into used;
+    if used then execute format('truncate %I restart identity cascade', one.tablename); end if;
+  end loop;
+end $$
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,7 @@ class Cluster:
     folder: Path
     port: int
     password: str
+    free: list[str] = field(default_factory=list)  # databases with our tables, without rows
 
     def empty(self, name: str = "") -> str:
         """Return the SQLAlchemy URL of a new, empty database."""
@@ -45,6 +59,16 @@ class Cluster:
             upgrade(engine)
             engine.dispose()
         return self._url(self._create("ours"))
+
+    def lend(self) -> str:
+        """Return the URL of a database with our tables, without rows."""
+        return self.free.pop() if self.free else self.ours()
+
+    def take_back(self, url: str) -> None:
+        """Empty a lent database for the next: a tenth of what making a new one costs."""
+        with psycopg.connect(self.words(str(sa.make_url(url).database)), autocommit=True) as ours:
+            ours.execute(EMPTY)
+        self.free.append(url)
 
     def _create(self, template: str, name: str = "") -> str:
         name = name or f"test_{next(_number)}"

@@ -1,4 +1,4 @@
-"""A whole server on real SQLite between fake buses, in the hands of a test."""
+"""A whole server on a real database between fake buses, in the hands of a test."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +15,7 @@ from server.past import Past
 from server.people.store import seed
 from server.sql import open_engines
 from server.writer import Turn
+from tests import databases
 from tests.fakes import FixedClock
 from tests.fakes_bus import FakeBus
 from tests.fakes_dispatch import PlainPasswords
@@ -56,7 +57,7 @@ class House:
     ) -> None:
         self.folder, self.history, self.site = folder, history, Path(site)
         self.outward, self.demo = outward or Outward(), demo
-        self.database = database or f"sqlite:///{folder / 'watchkeeper.db'}"
+        self.database = database or databases.at(folder)
         self.clock = FixedClock()
         self.numbers = count(1)
         self.names = count(1)

@@ -65,7 +65,7 @@ class _Loader(yaml.CSafeLoader):
             ) from error
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"true|false"), list("tf"))
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"(?:true|false)$"), list("tf"))
 
 
 @dataclass(frozen=True, slots=True)

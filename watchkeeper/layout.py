@@ -23,6 +23,9 @@ class About(Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
     time_zone: str = "Asia/Shanghai"
     area_m2: float = 0.0
+    supervision_s: Annotated[float, Meta(ge=20, le=100)] = (
+        30.0  # without a word from an edge it is lost; EN 54-21 allows 100 s
+    )
 
 
 class Place(Struct, frozen=True, forbid_unknown_fields=True):

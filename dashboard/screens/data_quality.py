@@ -6,7 +6,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.screens import Visit, completeness, quarantine
-from dashboard.widgets.panels import look, panel
+from dashboard.widgets.panels import panel
 
 Site = dict[str, Any]
 Draw = Callable[[Visit, Site], None]
@@ -18,14 +18,9 @@ SECTIONS: Final[tuple[tuple[str, Draw], ...]] = (
 )
 
 
-def show(visit: Visit) -> None:
-    """Draw the screen."""
-    site = visit.get("site")
-    if site is None:
-        return
-    look()
-    st.header(visit.t("quality-title"))
+def draw(visit: Visit, site: Site) -> None:
+    """Draw this part of the screen."""
     st.caption(visit.t("quality-what"))
-    for name, draw in SECTIONS:
+    for name, section in SECTIONS:
         with panel(st.container(), name):
-            draw(visit, site)
+            section(visit, site)

@@ -49,6 +49,22 @@ def clocked(rows: Rows, *, unit: str, zone: str, span: tuple[int, int]) -> None:
     _line(local, where, [], "value", unit)
 
 
+def counted(rows: Rows, *, unit: str, zone: str, line: str, limit: float) -> None:
+    """Draw `value` over `at` (Unix ms) as bars, and a limit across them with its name."""
+    local = [{**row, "local": shifted(row["at"], zone)} for row in rows]
+    axis = alt.Axis(format="%m-%d %H:%M", labelAngle=0, grid=False, tickCount=6)
+    where = alt.X("local:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
+    count = alt.Y("value:Q", title=unit, axis=alt.Axis(tickCount=4, format="d"))
+    bars_ = alt.Chart(alt.InlineData(values=local)).mark_bar(color=hues()[0])
+    bars_ = bars_.encode(x=where, y=count, tooltip=[alt.Tooltip("value:Q", title=unit)])
+    across = alt.Chart(alt.InlineData(values=[{"limit": limit, "name": line}]))
+    rule = across.mark_rule(strokeDash=[4, 4], color=hues()[1]).encode(y="limit:Q")
+    word = across.mark_text(align="left", dx=4, dy=-6, color=hues()[1]).encode(
+        y="limit:Q", x=alt.value(0), text="name:N"
+    )
+    _draw(bars_ + rule + word)
+
+
 def shifted(unix_ms: int, zone: str) -> int:
     """Return the instant whose UTC clock reads as the site's does at `unix_ms`."""
     at = datetime.fromtimestamp(unix_ms / 1000, ZoneInfo(zone))
@@ -76,6 +92,6 @@ def _line(rows: Rows, where: alt.X, told: list[alt.Tooltip], y: str, unit: str) 
     )
 
 
-def _draw(chart: alt.Chart) -> None:
+def _draw(chart: alt.Chart | alt.LayerChart) -> None:
     chart = chart.properties(height=HEIGHT, background="transparent")
     st.altair_chart(chart, width="stretch", theme="streamlit")

@@ -14,6 +14,8 @@ from watchkeeper.settings import Settings
 # The benchmarks folder is not in the wheel.
 BENCHES = {
     "alarm": "ops.bench.alarm",
+    "rules": "benchmarks.rules",
+    "backtest": "benchmarks.backtest",
     "brokers": "benchmarks.brokers",
     "edge": "benchmarks.edge_pipeline",
     "edge-scale": "benchmarks.edge_scale",

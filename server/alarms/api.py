@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from server.alarms import handlers, store
 from server.alarms.handlers import Here
 from server.alarms.model import Acknowledge, Reset, view
+from server.causes_store import SqlCauses
 from server.http import Do, SignedIn
 from server.unit import Unit
 from watchkeeper.errors import Refused
@@ -85,4 +86,4 @@ def shown(engine: sa.Engine, *, only_open: bool = True, limit: int = MOST) -> li
 
 def here(unit: Unit, new_id: NewId, follow: Follow = store.nobody) -> Here:
     """Return what the handlers need within a unit of work; `follow` hears of rules that moved."""
-    return Here(store.SqlAlarms(unit, follow), unit.now, new_id)
+    return Here(store.SqlAlarms(unit, follow), unit.now, new_id, SqlCauses(unit))

@@ -38,6 +38,9 @@ FLAPPING = timedelta(minutes=10)  # a raise so soon after the return is the same
 CHATTER, CHATTER_RAISES = timedelta(minutes=1), 3  # so many raises within it are chattering
 CALM = timedelta(minutes=5)  # without a raise: it chatters no more
 FLEETING = timedelta(seconds=10)  # over by itself so soon: nobody can act on it
+SETTLE = timedelta(minutes=1)  # a root explains for so long after it is over
+FLOOD = timedelta(minutes=10)
+FLOOD_BEGINS, FLOOD_ENDS = 10, 5  # alarms within it
 
 # (life, what happens) -> life; everything else is refused
 LIFE: dict[tuple[Life, str], Life] = {
@@ -293,6 +296,19 @@ def released(alarm: Alarm) -> tuple[Alarm, bool]:
     if alarm.flags or not alarm.untold or not alarm.active:
         return alarm, False
     return told(replace(alarm, life=Life.UNACKNOWLEDGED, test=False)), True
+
+
+def flooded(*, standing: bool, recent: int) -> bool:
+    """Return whether alarms come faster than a person can take them.
+
+    From the 11th in FLOOD on, until fewer than 5 come in as long (EEMUA 191's guide; the end is
+    ours: docs/incidents.md).
+
+    Args:
+        standing: It was so before.
+        recent: Alarms in FLOOD, the one that comes now left out.
+    """
+    return recent >= (FLOOD_ENDS if standing else FLOOD_BEGINS)
 
 
 def linked(alarm: Alarm, order: str | None = None, run: str | None = None) -> Alarm:

@@ -13,15 +13,16 @@ from server.alarms.model import (
     Hold,
     Life,
     Memory,
+    Missed,
     Phase,
     Reset,
     Rule,
     Sample,
     Watch,
-    figure,
+    said,
     subjects,
 )
-from server.alarms.ports import Alarms
+from server.alarms.ports import Alarms, Causes
 from server.events import (
     AlarmAcknowledged,
     AlarmCalmed,
@@ -36,7 +37,6 @@ from server.events import (
     RunStarted,
 )
 from watchkeeper.clock import unix_ms
-from watchkeeper.documents import Text
 from watchkeeper.errors import Refused, WatchkeeperError
 from watchkeeper.ids import AlarmId, NewId, PersonId, PointId
 
@@ -52,6 +52,7 @@ class Here:
     alarms: Alarms
     now: datetime
     new_id: NewId
+    causes: Causes
 
 
 def observe(watch: Watch, sample: Sample, here: Here, memory: Memory | None = None) -> None:
@@ -89,6 +90,27 @@ def record_late(watch: Watch, sample: Sample, here: Here) -> None:
         here.alarms.add(replace(over, raises=(), fleeting=False), watch.key)
     elif sample.at < found.raised_at:
         here.alarms.save(found, "late", SYSTEM)
+
+
+def missed(watch: Watch, spell: Missed, here: Here) -> None:
+    """Record what was so while nobody looked: over, it is there to be seen; else it rings now."""
+    sample, found = Sample(spell.at, spell.value, late=True), here.alarms.open_of(watch.key)
+    if spell.returned_at is None:
+        _raise(watch, sample, found, here, spell.priority)
+        return
+    rule, made = watch.rule, _made(watch, sample, here)
+    made = replace(made, priority=spell.priority, priority_max=spell.priority)
+    made = replace(made, late=True, untold=True, raises=())
+    over = decide.returned(made, spell.returned_at, latch=rule.latch, acknowledge=rule.acknowledge)
+    if found is not None:
+        over = replace(over, life=Life.NORMAL)  # there is one to be seen already
+    here.alarms.add(over, watch.key)
+    here.alarms.log(over, "return", SYSTEM)
+
+
+def over_meanwhile(watch: Watch, at: datetime, here: Here) -> None:
+    """End what rang before anybody stopped looking, by the time of the readings."""
+    _apply(watch, Effect.RETURN, Sample(at, None), here)
 
 
 def acknowledge(command: Acknowledge, here: Here) -> None:
@@ -161,7 +183,7 @@ def flag_stands(event: FlagStands, here: Here, rule_of: RuleOf) -> None:
     """The alarms of the flag's subject carry it. Safe to run twice."""
     here.alarms.hold(Hold(event.flag, event.kind, event.subject, event.until))
     for alarm in here.alarms.touched(event.subject, event.kind):
-        after = decide.flagged(alarm, _holds(alarm, rule_of(alarm.key), here)[0])
+        after = decide.flagged(alarm, holds_of(alarm, rule_of(alarm.key), here)[0])
         if after != alarm:
             here.alarms.save(after, event.kind, event.by, note=event.reason)
         elif alarm.id == event.alarm:
@@ -176,19 +198,29 @@ def flag_ended(event: FlagEnded, here: Here, rule_of: RuleOf) -> None:
     here.alarms.unhold(event.flag)
     touched = [(each, rule_of(each.key)) for each in here.alarms.touched(event.subject, event.kind)]
     for alarm, rule in sorted(touched, key=lambda each: bool(each[1] and each[1].echo_of)):
-        holds, echo = _holds(alarm, rule, here)
+        holds, echo = holds_of(alarm, rule, here)
         after = decide.flagged(alarm, holds)
         if after == alarm:
             continue
-        tell = False
         if event.kind == "test" and after.test and not after.active:
             after = _closed(after, event, here)
         elif echo and not after.flags:
             after = replace(after, untold=False, test=False)  # another alarm says it
         else:
-            after, tell = decide.released(after)
-        happened = [_told(after, rule, _newest_raise(after))] if tell else []
-        here.alarms.save(after, f"{event.kind}-ended", event.by, *happened, note=event.why)
+            release(after, rule, here, f"{event.kind}-ended", event.by, event.why)
+            continue
+        here.alarms.save(after, f"{event.kind}-ended", event.by, note=event.why)
+
+
+def release(
+    alarm: Alarm, rule: Rule | None, here: Here, what: str, by: str, note: str = ""
+) -> None:
+    """Something holds an alarm back no more: tell of it where nobody was told meanwhile."""
+    after, tell = decide.released(alarm)
+    happened = [_told(after, rule, _newest_raise(after))] if tell else []
+    if after.handling != "life_safety":
+        happened = [replace(each, flood=_flood(here)) for each in happened]
+    here.alarms.save(after, what, by, *happened, note=note)
 
 
 def _closed(alarm: Alarm, event: FlagEnded, here: Here) -> Alarm:
@@ -252,13 +284,16 @@ def _raise(watch: Watch, sample: Sample, found: Alarm | None, here: Here, priori
         title = said(watch, watch.rule.title, sample.value)
         alarm, known = decide.raised(found, sample.at, sample.value, title, priority)
         before = found
-    alarm = decide.chattering(alarm, before, sample.at)
+    alarm = decide.chattering(replace(alarm, late=alarm.late or sample.late), before, sample.at)
+    alarm = replace(alarm, cause=here.causes.root_of(watch.roots, here.now - decide.SETTLE))
     repeat = known and (found is not None or alarm.chatter_since is not None)
-    holds, echo = _holds(alarm, watch.rule, here)
+    holds, echo = holds_of(alarm, watch.rule, here)
     alarm = decide.flagged(alarm, holds)
     alarm = replace(alarm, test="test" in alarm.flags and (found is None or found.test))
     alarm = decide.told(alarm, rest=repeat or echo)
     happened = _told(alarm, watch.rule, sample.at, repeat=repeat, echo=echo)
+    if not (repeat or echo or alarm.flags or alarm.handling == "life_safety"):
+        happened = replace(happened, flood=_flood(here))
     if found is None:
         here.alarms.add(alarm, watch.key, happened)
     else:
@@ -275,13 +310,15 @@ def _chatters(alarm: Alarm, before: Alarm | None, here: Here) -> None:
     here.alarms.calm_at(alarm.key, here.now + decide.CALM)
 
 
-def _holds(alarm: Alarm, rule: Rule | None, here: Here) -> tuple[list[Hold], bool]:
+def holds_of(alarm: Alarm, rule: Rule | None, here: Here) -> tuple[list[Hold], bool]:
     """Return the flags of an alarm, and whether people are told by another one just now.
 
     What is only the echo of alarms that a flag holds back is held back with them.
     """
     about = subjects(alarm.unit, alarm.point, alarm.zone, alarm.key)
     holds = here.alarms.holds(about)
+    if alarm.cause and here.causes.stands(alarm.cause, here.now - decide.SETTLE):
+        holds = [*holds, Hold("", "suppressed", alarm.cause)]
     if rule is None or not rule.echo_of:
         return holds, False
     since = _newest_raise(alarm) - ECHO
@@ -290,6 +327,17 @@ def _holds(alarm: Alarm, rule: Rule | None, here: Here) -> tuple[list[Hold], boo
         return holds, True
     kinds = {kind for each in others for kind in each.flags}
     return [*holds, *(Hold("", kind, "") for kind in sorted(kinds))], False
+
+
+def _flood(here: Here) -> bool:
+    """Return whether this alarm is one of too many; note when that begins."""
+    if here.causes.flood() is not None:
+        return True
+    recent = here.causes.recent(here.now - decide.FLOOD, decide.FLOOD_BEGINS)
+    begins = decide.flooded(standing=False, recent=recent)
+    if begins:
+        here.causes.flooding(here.now)
+    return begins
 
 
 def _newest_raise(alarm: Alarm) -> datetime:
@@ -347,29 +395,5 @@ def _told(
         echo=echo,
         held=alarm.flags,
         telling=alarm.tellings,
+        root=rule is not None and bool(rule.brings),
     )
-
-
-def said(watch: Watch, text: Text, value: float | None) -> Text:
-    """Return a rule's text with {equipment}, {point}, {place}, {zone}, {value}, {limit} filled."""
-    facts = {
-        name: (words.zh, words.en)
-        for name, words in {
-            **watch.names,
-            "value": _written(watch, value),
-            "limit": _written(watch, watch.limit),
-        }.items()
-    }
-    return Text(
-        text.zh.format(**{name: zh for name, (zh, _) in facts.items()}),
-        text.en.format(**{name: en for name, (_, en) in facts.items()}),
-    )
-
-
-def _written(watch: Watch, value: float | None) -> Text:
-    if value is None:
-        return Text("—", "—")
-    if value in watch.words:
-        return watch.words[value]
-    number = figure(value, watch.decimals, watch.symbol)
-    return Text(number, number)

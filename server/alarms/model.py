@@ -50,6 +50,7 @@ class Watch:
     decimals: int = 1
     symbol: str = ""
     override: int = 0  # revision of what the site says otherwise; 0: nothing
+    roots: tuple[str, ...] = ()  # watches whose alarm explains one of this: server/dependencies.py
 
     @property
     def limit(self) -> float | None:
@@ -79,6 +80,17 @@ class Sample:
 
     at: datetime  # source time
     value: float | None  # None: unknown; seconds of silence for a stale rule
+    late: bool = False  # nobody looked at the time
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """What was so while nobody looked, by the time of the readings."""
+
+    at: datetime
+    value: float | None
+    returned_at: datetime | None  # None: it still is
+    priority: int
 
 
 class Phase(StrEnum):
@@ -152,7 +164,7 @@ class Alarm:
     acknowledged_at: datetime | None = None
     acknowledged_by: PersonId | None = None
     count: int = 1  # raises of this row
-    late: bool = False  # found in backlog, when it was over already
+    late: bool = False  # it became so while nobody looked; found afterwards
     order: str | None = None
     run: str | None = None
     override: int = 0  # revision of what the site said otherwise of the rule; 0: nothing
@@ -166,6 +178,7 @@ class Alarm:
     chatter_count: int = 0  # raises since then, over all rows of the rule at the point
     fleeting: bool = False  # was over by itself before anybody could act
     test: bool = False  # raised in test mode: no alarm of the house
+    cause: AlarmId | None = None  # the alarm that explains it: the root of its incident
 
     @property
     def active(self) -> bool:
@@ -220,6 +233,31 @@ def figure(value: float, decimals: int, symbol: str) -> str:
         value, decimals, symbol = value / 1000, 1, THOUSANDS[symbol]
     rounded = round(value, decimals) + 0.0  # no "-0"
     return f"{rounded:,.{decimals}f} {symbol}".strip()
+
+
+def said(watch: Watch, text: Text, value: float | None) -> Text:
+    """Return a rule's text with {equipment}, {point}, {place}, {zone}, {value}, {limit} filled."""
+    facts = {
+        name: (words.zh, words.en)
+        for name, words in {
+            **watch.names,
+            "value": _written(watch, value),
+            "limit": _written(watch, watch.limit),
+        }.items()
+    }
+    return Text(
+        text.zh.format(**{name: zh for name, (zh, _) in facts.items()}),
+        text.en.format(**{name: en for name, (_, en) in facts.items()}),
+    )
+
+
+def _written(watch: Watch, value: float | None) -> Text:
+    if value is None:
+        return Text("—", "—")
+    if value in watch.words:
+        return watch.words[value]
+    number = figure(value, watch.decimals, watch.symbol)
+    return Text(number, number)
 
 
 _OURS = frozenset({"raises", "tellings"})  # not for screens

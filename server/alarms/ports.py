@@ -67,3 +67,46 @@ class Alarms(Protocol):
     def keep(self, key: str, state: RuleState, due: datetime | None) -> None:
         """Store the state of a watch and, when its delay runs, the timer that ends it."""
         ...
+
+
+class Causes(Protocol):
+    """What explains alarms, and when there are too many, within one unit of work."""
+
+    def root_of(self, keys: Sequence[str], since: datetime) -> AlarmId | None:
+        """Return the root of the first of these watches that rings, or has rung since.
+
+        What a flag holds back explains nothing: nobody was told of it.
+        """
+        ...
+
+    def stands(self, root: AlarmId, since: datetime) -> bool:
+        """Return whether an alarm rings, or has rung since."""
+        ...
+
+    def caused_by(self, root: AlarmId) -> list[Alarm]:
+        """Return the open alarms a root explains."""
+        ...
+
+    def unexplained(self, since: datetime) -> list[Alarm]:
+        """Return the alarms raised since that ring and that nothing explains, the oldest first."""
+        ...
+
+    def recent(self, since: datetime, most: int) -> int:
+        """Return how many alarms people were shown since, no life safety; `most` is enough."""
+        ...
+
+    def flood(self) -> datetime | None:
+        """Return since when there are more alarms than a person can take; None: there are not."""
+        ...
+
+    def flooding(self, began: datetime | None) -> None:
+        """Note that a flood begins, or with None that it is over."""
+        ...
+
+    def settle_at(self, root: AlarmId, due: datetime) -> None:
+        """Set the timer that asks what is left of an incident whose root is over."""
+        ...
+
+    def look_again(self) -> None:
+        """Ask again in a while whether the flood is over."""
+        ...

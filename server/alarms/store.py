@@ -13,7 +13,7 @@ from sqlmodel import Field, SQLModel
 from server.alarms.model import Alarm, Hold, Life, Phase, RuleState, view
 from server.conditions import NOTHING, Memory
 from server.events import Event
-from server.sql import Instant
+from server.sql import Instant, upsert
 from server.timers import Timer, Timers
 from server.unit import Unit
 from watchkeeper.clock import unix_ms
@@ -32,7 +32,10 @@ class AlarmRow(SQLModel, table=True):
     """A row; never leaves this file."""
 
     __tablename__ = "alarm"
-    __table_args__ = (sa.Index("alarm_newest", "point", "rule", "raised_at"),)
+    __table_args__ = (
+        sa.Index("alarm_newest", "point", "rule", "raised_at"),
+        sa.Index("alarm_recorded", "recorded_at"),
+    )
 
     id: str = Field(primary_key=True)
     open_key: str | None = Field(unique=True)  # NULL once it is normal
@@ -70,6 +73,7 @@ class AlarmRow(SQLModel, table=True):
     chatter_count: int
     fleeting: bool
     test: bool
+    cause: str | None = Field(index=True)
 
 
 class AlarmLogRow(SQLModel, table=True):
@@ -128,18 +132,19 @@ _TEXTS = ("title", "guidance")
 _MOVING = (
     "life", "value", "returned_at", "acknowledged_at", "acknowledged_by", "count", "order", "run",
     "priority", "priority_max", "flags", "shelved_until", "untold", "tellings", "raises",
-    "chatter_since", "chatter_count", "fleeting", "test",
+    "chatter_since", "chatter_count", "fleeting", "test", "cause",
+    "late",
 )  # fmt: skip
-_COLUMNS = [ALARMS.c[name] for name in _NAMES]
+COLUMNS = [ALARMS.c[name] for name in _NAMES]
 _text = msgspec.json.Decoder(Text).decode
 _instants = msgspec.json.Decoder(tuple[int, ...]).decode
 _remembered = msgspec.json.Decoder(tuple[tuple[int, ...], tuple[float | None, ...]]).decode
 _strings = msgspec.json.Decoder(tuple[str, ...]).decode
 
 # Built once: making a statement costs more than running it.
-_ONE = sa.select(*_COLUMNS).where(ALARMS.c.id == sa.bindparam("alarm"))
-_OPEN_OF = sa.select(*_COLUMNS).where(ALARMS.c.open_key == sa.bindparam("key"))
-_RINGING = sa.select(*_COLUMNS).where(
+_ONE = sa.select(*COLUMNS).where(ALARMS.c.id == sa.bindparam("alarm"))
+_OPEN_OF = sa.select(*COLUMNS).where(ALARMS.c.open_key == sa.bindparam("key"))
+_RINGING = sa.select(*COLUMNS).where(
     ALARMS.c.open_key.is_not(None),
     ALARMS.c.returned_at.is_(None),
     ALARMS.c.rule == sa.bindparam("rule"),
@@ -147,7 +152,7 @@ _RINGING = sa.select(*_COLUMNS).where(
     ALARMS.c.raised_at >= sa.bindparam("since"),
 )
 _NEWEST = (
-    sa.select(*_COLUMNS)
+    sa.select(*COLUMNS)
     .where(ALARMS.c.point == sa.bindparam("point"), ALARMS.c.rule == sa.bindparam("rule"))
     .order_by(ALARMS.c.raised_at.desc(), ALARMS.c.id.desc())
     .limit(1)
@@ -158,8 +163,7 @@ _SAVE = sa.update(ALARMS).where(ALARMS.c.id == sa.bindparam("which"))
 _CLOSE = _SAVE.values(open_key=None)
 _NOTE = sa.insert(LOG)
 _STATE_OF = sa.select(STATES).where(STATES.c.key == sa.bindparam("key"))
-_KEEP = sa.update(STATES).where(STATES.c.key == sa.bindparam("which"))
-_BEGIN = sa.insert(STATES)
+_KEEP = upsert(STATES, "key")
 
 
 class SqlAlarms:
@@ -175,13 +179,14 @@ class SqlAlarms:
     def open_of(self, key: str) -> Alarm | None:
         """Return the open alarm of a watch, if there is one."""
         found = self._run(_OPEN_OF, {"key": key}).first()
-        return None if found is None else _alarm(found)
+        return None if found is None else alarm_of(found)
 
     def add(self, alarm: Alarm, key: str, *happened: Event) -> None:
         """Store a new alarm; IntegrityError when the key has an open one."""
         row = _row(alarm)
         self._run(_ADD, {"open_key": None if alarm.life is Life.NORMAL else key, **row})
-        self._saved(alarm, "late" if alarm.late else "raise", "system", happened)
+        found_over = alarm.late and not alarm.active
+        self._saved(alarm, "late" if found_over else "raise", "system", happened)
 
     def save(self, alarm: Alarm, what: str, by: str, *happened: Event, note: str = "") -> None:
         """Store what became of the alarm; a normal one gives its key free."""
@@ -198,12 +203,12 @@ class SqlAlarms:
     def newest(self, rule: str, point: PointId) -> Alarm | None:
         """Return the alarm of a watch that was raised last, open or not."""
         found = self._run(_NEWEST, {"rule": rule, "point": point}).first()
-        return None if found is None else _alarm(found)
+        return None if found is None else alarm_of(found)
 
     def ringing(self, rule: str, unit: UnitId, since: datetime) -> list[Alarm]:
         """Return the alarms of the rule at the unit that were raised since and are not over."""
         found = self._run(_RINGING, {"rule": rule, "unit": unit, "since": since})
-        return [_alarm(row) for row in found]
+        return [alarm_of(row) for row in found]
 
     def calm_at(self, key: str, due: datetime) -> None:
         """Set the timer that asks whether a watch chatters no more."""
@@ -235,8 +240,8 @@ class SqlAlarms:
             "zone": ALARMS.c.zone == name,
         }[what]
         carries = ALARMS.c.flags.contains(f'"{kind}"', autoescape=True)
-        query = sa.select(*_COLUMNS).where(ALARMS.c.open_key.is_not(None), of | carries)
-        return [_alarm(row) for row in self._run(query.order_by(ALARMS.c.id), {})]
+        query = sa.select(*COLUMNS).where(ALARMS.c.open_key.is_not(None), of | carries)
+        return [alarm_of(row) for row in self._run(query.order_by(ALARMS.c.id), {})]
 
     def state(self, key: str) -> RuleState:
         """Return the state of a watch; a new one is normal."""
@@ -254,8 +259,7 @@ class SqlAlarms:
             "toward": state.toward,
             "memory": _kept(state.memory),
         }
-        if self._run(_KEEP, {"which": key, **row}).rowcount == 0:
-            self._run(_BEGIN, {"key": key, **row})
+        self._run(_KEEP, {"key": key, **row})
         self._unit.afterwards(lambda: self._follow(key, state))
         if due is not None:
             Timers(self._unit).set(Timer(TIMER, key, state.generation, due))
@@ -283,17 +287,17 @@ def one(connection: sa.Connection, alarm: AlarmId) -> Alarm:
     found = connection.execute(_ONE, {"alarm": alarm}).first()
     if found is None:
         raise KeyError(alarm)
-    return _alarm(found)
+    return alarm_of(found)
 
 
 def listed(engine: sa.Engine, *, only_open: bool, limit: int) -> list[Alarm]:
     """Return alarms, the most urgent and newest first; of all, simply the newest first."""
     order = [ALARMS.c.priority] if only_open else []
-    query = sa.select(*_COLUMNS).order_by(*order, ALARMS.c.raised_at.desc()).limit(limit)
+    query = sa.select(*COLUMNS).order_by(*order, ALARMS.c.raised_at.desc()).limit(limit)
     if only_open:
         query = query.where(ALARMS.c.open_key.is_not(None))
     with engine.connect() as connection:
-        return [_alarm(row) for row in connection.execute(query)]
+        return [alarm_of(row) for row in connection.execute(query)]
 
 
 class Spell(NamedTuple):
@@ -368,7 +372,8 @@ def _lists(alarm: Alarm) -> dict[str, str]:
     }
 
 
-def _alarm(row: Any) -> Alarm:
+def alarm_of(row: Any) -> Alarm:
+    """Return the alarm of a row of COLUMNS."""
     found: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
     found |= {name: _text(found[name]) for name in _TEXTS}
     found["flags"] = _strings(found["flags"])

@@ -1,11 +1,21 @@
 """Decisions about messages and deliveries. Pure."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from server.events import AlarmRaised, OrderMoved
-from server.notify.model import ARRIVED, UNSENT, Delivery, Message, Reach, Recipient, State
+from server.notify.model import (
+    ARRIVED,
+    UNSENT,
+    Delivery,
+    Gathered,
+    Message,
+    Reach,
+    Recipient,
+    State,
+)
 from watchkeeper.channel import Answer, Outcome
 from watchkeeper.documents import Text
 from watchkeeper.errors import NotPossible
@@ -14,6 +24,10 @@ from watchkeeper.texts import Texts
 LEASE = timedelta(seconds=30)  # longer than any attempt
 WAITS = (timedelta(seconds=15), timedelta(minutes=1), timedelta(minutes=5))
 SOON = timedelta(seconds=2)  # life safety: the first retry, and the repeat
+DIGEST = "flood"  # kind of the message about many
+DIGEST_LINES = 5  # alarms a digest names
+MINUTE = timedelta(minutes=1)
+MOST, MOST_CRITICAL = 10, 14  # messages a channel takes in it: any, and of priority 1
 URGENT = 2  # alarms of this priority and above are told to people
 NOBODY_REACHED = "delivery-exhausted"  # the alarm about it is told by a message of its own
 QUIET_KINDS = frozenset({"order-accepted", "order-done", "order-on_hold"})  # never mailed
@@ -51,6 +65,54 @@ def worth_telling(event: AlarmRaised) -> bool:
     if event.handling == "life_safety":
         return True
     return event.priority <= URGENT and not event.late
+
+
+def most(said: Said) -> int | None:
+    """Return how many messages of a minute a channel may carry before this one; None: any.
+
+    A bot takes 20 a minute and then nothing for ten. Digests are two a minute for each reader, so
+    the rest is held to less. Life safety is never held back, and a drill leaves nowhere.
+    """
+    if said.life_safety or said.exercise or said.kind == DIGEST:
+        return None
+    return MOST_CRITICAL if said.priority == 1 else MOST
+
+
+def bundled(deliveries: Sequence[Delivery], full: Collection[str]) -> list[Delivery]:
+    """Return the deliveries; those by a channel that is full wait for the digest."""
+    return [
+        replace(each, state=State.BUNDLED)
+        if each.state is State.PENDING and each.channel in full
+        else each
+        for each in deliveries
+    ]
+
+
+def digest(found: Sequence[Gathered], texts: Texts, place: Callable[[str], Text], at: int) -> Said:
+    """Return the words about alarms of a flood, or messages: how many, the most urgent first."""
+    words_of = "notify.bundled" if any(each.person for each in found) else "notify.flood"
+    ranked = sorted(found, key=lambda each: each.priority)
+    counts = Counter(each.priority for each in ranked)
+    split = [
+        words(texts, "notify.flood.split", count=str(number),
+              priority=words(texts, f"notify.priority-{priority}"))
+        for priority, number in counts.items()
+    ]  # fmt: skip
+    lines = [
+        words(texts, "notify.flood.line", title=each.title, place=place(each.place))
+        if each.place
+        else each.title
+        for each in ranked[:DIGEST_LINES]
+    ]
+    facts: dict[str, Text | str] = {
+        "count": str(len(found)),
+        "split": Text("，".join(each.zh for each in split), ", ".join(each.en for each in split)),
+        "lines": Text("；".join(each.zh for each in lines), "; ".join(each.en for each in lines)),
+    }
+    return Said(
+        DIGEST, DIGEST, str(at), words(texts, f"{words_of}.title", **facts),
+        words(texts, f"{words_of}.text", **facts), ranked[0].priority,
+    )  # fmt: skip
 
 
 def news(event: OrderMoved) -> tuple[str, bool] | None:
@@ -116,7 +178,7 @@ def settled(delivery: Delivery, *, answered: bool) -> Delivery:
         delivery: As it stands.
         answered: Its own reader settled it.
     """
-    if delivery.state in UNSENT:
+    if delivery.state in UNSENT or delivery.state is State.BUNDLED:
         return replace(delivery, state=State.CANCELLED)
     if answered and delivery.state in ARRIVED:
         return replace(delivery, state=State.ANSWERED)

@@ -9,6 +9,7 @@ from server.events import (
     AlarmAcknowledged,
     AlarmCalmed,
     AlarmRaised,
+    AlarmsExplained,
     AlarmWorsened,
     DeliveryExhausted,
     OrderAssigned,
@@ -20,7 +21,7 @@ from server.events import (
 )
 from server.notify import decide
 from server.notify.decide import Said
-from server.notify.model import Delivery, Message, Recipient, State
+from server.notify.model import Delivery, Gathered, Message, Recipient, State
 from server.notify.ports import Messages, Office
 from watchkeeper.channel import Answer
 from watchkeeper.clock import unix_ms
@@ -32,8 +33,49 @@ OrderEvent: TypeAlias = OrderAssigned | OrderMoved | OrderUnclaimed | OrderOverd
 
 def alarm_raised(event: AlarmRaised, office: Office) -> None:
     """Whoever is on duty has a message about a life-safety or urgent alarm. Safe to run twice."""
-    if decide.worth_telling(event):
+    if not decide.worth_telling(event):
+        return
+    if event.flood and not event.root:
+        office.basket.put(Gathered(event.alarm, event.priority, event.title, event.place))
+    else:
         _tell(decide.duty(office.people()), _alarm(event, "alarm", office), office)
+
+
+def flood_told(office: Office) -> None:
+    """Each reader has one message about all that was too much for single ones since the last."""
+    found = office.basket.empty()
+    people = office.people() if found else []
+    on_duty = {each.id for each in decide.duty(people)}
+    for reader in people:
+        own = [each for each in found if each.person == (reader.id if each.person else "")]
+        if reader.id not in on_duty:
+            own = [each for each in own if each.person]
+        if own:
+            said = decide.digest(own, office.texts, office.place, unix_ms(office.now))
+            _tell([reader], said, office)
+
+
+def explained(event: AlarmsExplained, office: Office) -> None:
+    """What is explained need not be told; whoever was told of it knows why. Safe to run twice."""
+    office.basket.drop(event.alarms)
+    told = 0
+    for alarm in event.alarms:
+        told += any(message.kind == "alarm" for message, _ in office.messages.about(alarm))
+        _settle(alarm, "alarm", PersonId(""), office)
+    if not told:
+        return
+    facts: dict[str, Text | str] = {
+        "count": str(told), "title": event.title, "place": office.place(event.place),
+    }  # fmt: skip
+    said = Said(
+        "explained",
+        event.root,
+        str(unix_ms(event.at)),
+        decide.words(office.texts, "notify.explained.title", **facts),
+        decide.words(office.texts, "notify.explained.text", **facts),
+        event.priority,
+    )
+    _tell(decide.duty(office.people()), said, office)
 
 
 def alarm_worsened(event: AlarmWorsened, office: Office) -> None:
@@ -80,7 +122,8 @@ def walk_test_ended(event: WalkTestEnded, office: Office) -> None:
 
 def alarm_acknowledged(event: AlarmAcknowledged, office: Office) -> None:
     """Nobody is told any more of an alarm that somebody has."""
-    _settle(event.alarm, "alarm", event.by, office.messages)
+    office.basket.drop([event.alarm])
+    _settle(event.alarm, "alarm", event.by, office)
 
 
 def order_assigned(event: OrderAssigned, office: Office) -> None:
@@ -95,7 +138,7 @@ def order_assigned(event: OrderAssigned, office: Office) -> None:
 def order_moved(event: OrderMoved, office: Office) -> None:
     """What is open is withdrawn, and a move of note is told to who waits for it."""
     if event.before in {"triaged", "assigned"}:
-        _settle(event.order, "order-offer", event.by, office.messages)
+        _settle(event.order, "order-offer", event.by, office)
     news = decide.news(event)
     if news is None:
         return
@@ -249,11 +292,27 @@ def _tell(
             exercise=said.exercise,
         )
         ways = decide.outward(message, reader, office.reach, without)
-        deliveries = [
-            Delivery(office.new_id("dlv"), message.id, channel, address, state, office.now)
-            for channel, address, state in ways
-        ]
-        office.messages.add(message, deliveries)
+        deliveries = decide.bundled(
+            [
+                Delivery(office.new_id("dlv"), message.id, channel, address, state, office.now)
+                for channel, address, state in ways
+            ],
+            _full([channel for channel, _, _ in ways], said, office),
+        )
+        new = office.messages.add(message, deliveries)
+        if new and any(each.state is State.BUNDLED for each in deliveries):
+            office.basket.put(Gathered(message.id, said.priority, said.title, "", reader.id))
+
+
+def _full(channels: Sequence[str], said: Said, office: Office) -> list[str]:
+    """Return the channels that have carried enough in the last minute."""
+    most = decide.most(said)
+    since = office.now - decide.MINUTE
+    return [
+        channel
+        for channel in channels
+        if most is not None and office.messages.sent(channel, since, most) >= most
+    ]
 
 
 def _alarm(event: AlarmRaised, words: str, office: Office, **more: Text | str) -> Said:
@@ -293,10 +352,13 @@ def _about(event: OrderEvent, kind: str, occasion: str, office: Office, person: 
     )
 
 
-def _settle(subject: str, kind: str, by: PersonId, messages: Messages) -> None:
+def _settle(subject: str, kind: str, by: PersonId, office: Office) -> None:
+    messages = office.messages
     for message, before in messages.about(subject):
         if message.kind != kind:
             continue
+        if any(each.state is State.BUNDLED for each in before):
+            office.basket.drop([message.id])
         after = [decide.settled(each, answered=message.person == by) for each in before]
         if after != before:
             messages.change(message, after)

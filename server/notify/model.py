@@ -23,10 +23,23 @@ class State(StrEnum):
     UNKNOWN = "unknown"  # nobody knows whether it arrived
     FAILED = "failed"
     CANCELLED = "cancelled"  # no longer needed before it left
+    BUNDLED = "bundled"  # too many at once: the next digest counts it
     SIMULATED = "simulated"  # a drill: nothing left the house
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """An alarm of a flood, or a message too many, waiting to be told with others."""
+
+    alarm: str  # or the message
+    priority: int
+    title: Text
+    place: str
+    person: str = ""  # whoever is on duty
+
+
 UNSENT = frozenset({State.PENDING, State.RETRY})
+WITHDRAWN = frozenset({State.CANCELLED, State.BUNDLED, State.SIMULATED})  # never left the house
 ARRIVED = frozenset({State.ACCEPTED, State.DELIVERED, State.READ, State.UNKNOWN})
 
 

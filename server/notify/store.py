@@ -1,7 +1,7 @@
 """Messages and deliveries in SQL."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -10,13 +10,27 @@ from sqlmodel import Field, SQLModel
 
 from server.events import Event
 from server.notify import decide
-from server.notify.model import UNSENT, Delivery, Message, State, reached, told
-from server.sql import Instant
+from server.notify.model import (
+    UNSENT,
+    WITHDRAWN,
+    Delivery,
+    Gathered,
+    Message,
+    State,
+    reached,
+    told,
+)
+from server.sql import Instant, once
+from server.timers import Timer, Timers
 from server.unit import Unit
 from watchkeeper.channel import Letter
 from watchkeeper.clock import unix_ms
 from watchkeeper.documents import Text
 from watchkeeper.ids import PersonId
+
+DIGEST = "alarm-digest"  # kind of the timer that tells of a flood's alarms together
+GATHER = timedelta(seconds=30)
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 Url = Callable[[str], str]  # from the nonce of a link to its address
 
@@ -44,6 +58,19 @@ class MessageRow(SQLModel, table=True):
     read_at: datetime | None = Field(sa_type=Instant)
 
 
+class GatheredRow(SQLModel, table=True):
+    """An alarm of a flood, or a message too many, waiting to be told with others."""
+
+    __tablename__ = "message_gathered"
+
+    id: int | None = Field(default=None, primary_key=True)
+    alarm: str = Field(unique=True)  # or the message
+    priority: int
+    title: str
+    place: str
+    person: str
+
+
 class DeliveryRow(SQLModel, table=True):
     """A message on its way by one channel; sorted so that the sender finds its next at once."""
 
@@ -67,6 +94,80 @@ MESSAGES = SQLModel.metadata.tables["message"]
 DELIVERIES = SQLModel.metadata.tables["delivery"]
 
 
+GATHERED = SQLModel.metadata.tables["message_gathered"]
+_PLAIN = tuple(name for name in MessageRow.model_fields if name not in {"title", "text"})
+_WAYS = tuple(name for name in DeliveryRow.model_fields if name != "urgent")
+_text = msgspec.json.Decoder(Text).decode
+# Built once: making a statement costs more than running it.
+_ADD = once(MESSAGES, "key")
+_SEND = sa.insert(DELIVERIES)
+_READ = sa.update(MESSAGES).where(MESSAGES.c.id == sa.bindparam("which"))
+_MOVE = sa.update(DELIVERIES).where(DELIVERIES.c.id == sa.bindparam("which"))
+_OF = (
+    sa.select(DELIVERIES)
+    .where(DELIVERIES.c.message.in_(sa.bindparam("messages", expanding=True)))
+    .order_by(DELIVERIES.c.id)
+)
+_NEWEST_FIRST = sa.select(MESSAGES).order_by(MESSAGES.c.at.desc(), MESSAGES.c.id.desc())
+_ABOUT = _NEWEST_FIRST.where(MESSAGES.c.subject == sa.bindparam("subject"))
+_GET = _NEWEST_FIRST.where(MESSAGES.c.id == sa.bindparam("which"))
+_OF_DELIVERY = _NEWEST_FIRST.where(
+    MESSAGES.c.id.in_(sa.select(DELIVERIES.c.message).where(DELIVERIES.c.id == sa.bindparam("way")))
+)
+_DUE = (
+    sa.select(DELIVERIES.c.id, DELIVERIES.c.next_at)
+    .where(
+        DELIVERIES.c.state.in_(UNSENT),
+        DELIVERIES.c.channel == sa.bindparam("channel"),
+        DELIVERIES.c.urgent == sa.bindparam("urgent"),
+        DELIVERIES.c.next_at <= sa.bindparam("until"),
+    )
+    .order_by(DELIVERIES.c.next_at)
+    .limit(1)
+)
+_SENT = (
+    sa.select(DELIVERIES.c.id)
+    .where(
+        DELIVERIES.c.state.in_(sorted(set(State) - WITHDRAWN)),
+        DELIVERIES.c.channel == sa.bindparam("channel"),
+        DELIVERIES.c.urgent.is_(sa.false()),
+        DELIVERIES.c.next_at > sa.bindparam("since"),
+    )
+    .limit(sa.bindparam("most"))
+)
+_FIRST = sa.select(GATHERED.c.id).limit(1)
+_GATHER = once(GATHERED, "alarm")
+
+
+class SqlBasket:
+    """Alarms of a flood, in one unit of work."""
+
+    def __init__(self, unit: Unit) -> None:
+        """`unit` commits them."""
+        self._unit, self._connection = unit, unit.session.connection()
+
+    def put(self, item: Gathered) -> None:
+        """Add one, once; the first of them sets the timer that ends the gathering."""
+        if self._connection.execute(_FIRST).first() is None:
+            Timers(self._unit).set(Timer(DIGEST, "site", 0, self._unit.now + GATHER))
+        row = {"alarm": item.alarm, "priority": item.priority, "place": item.place}
+        title = msgspec.json.encode(item.title).decode()
+        self._connection.execute(_GATHER, row | {"title": title, "person": item.person})
+
+    def drop(self, alarms: Sequence[str]) -> None:
+        """Take out what people need not be told of any more."""
+        self._connection.execute(sa.delete(GATHERED).where(GATHERED.c.alarm.in_(alarms)))
+
+    def empty(self) -> list[Gathered]:
+        """Return all, the first first, and forget them."""
+        rows = self._connection.execute(sa.select(GATHERED).order_by(GATHERED.c.id)).all()
+        self._connection.execute(sa.delete(GATHERED))
+        return [
+            Gathered(row.alarm, row.priority, _text(row.title), row.place, row.person)
+            for row in rows
+        ]
+
+
 class SqlMessages:
     """Messages in one unit of work."""
 
@@ -77,40 +178,37 @@ class SqlMessages:
 
     def add(self, message: Message, deliveries: Sequence[Delivery]) -> bool:
         """Store a new message; False, and nothing stored, when there is one of its key."""
-        there = sa.select(MESSAGES.c.id).where(MESSAGES.c.key == message.key)
-        if self._connection.execute(there).first() is not None:
+        if self._connection.execute(_ADD, _message_values(message)).rowcount == 0:
             return False
-        self._connection.execute(sa.insert(MessageRow).values(**_message_values(message)))
         if deliveries:
             rows = [_delivery_values(each) | {"urgent": message.life_safety} for each in deliveries]
-            self._connection.execute(sa.insert(DeliveryRow), rows)
+            self._connection.execute(_SEND, rows)
             self._unit.afterwards(self._ring)
         self._show(message, deliveries)
         return True
 
     def about(self, subject: str) -> list[tuple[Message, list[Delivery]]]:
         """Return the messages about an alarm, order or run."""
-        return _found(self._connection, MESSAGES.c.subject == subject)
+        return _found(self._connection, _ABOUT, {"subject": subject})
 
     def get(self, message: str) -> tuple[Message, list[Delivery]]:
         """Return a message; KeyError when unknown."""
-        return _one(self._connection, MESSAGES.c.id == message, message)
+        return _one(self._connection, _GET, {"which": message})
 
     def of_delivery(self, delivery: str) -> tuple[Message, list[Delivery]]:
         """Return the message of a delivery; KeyError when unknown."""
-        owner = sa.select(DELIVERIES.c.message).where(DELIVERIES.c.id == delivery)
-        return _one(self._connection, MESSAGES.c.id.in_(owner), delivery)
+        return _one(self._connection, _OF_DELIVERY, {"way": delivery})
+
+    def sent(self, channel: str, since: datetime, most: int) -> int:
+        """Return how many left by a channel since, or will, no life safety; `most` is enough."""
+        asked = {"channel": channel, "since": since, "most": most}
+        return len(self._connection.execute(_SENT, asked).all())
 
     def change(self, message: Message, deliveries: Sequence[Delivery], *happened: Event) -> None:
         """Store what has changed of a message and its deliveries."""
-        self._connection.execute(
-            sa.update(MessageRow).where(MESSAGES.c.id == message.id).values(read_at=message.read_at)
-        )
+        self._connection.execute(_READ, {"which": message.id, "read_at": message.read_at})
         for each in deliveries:
-            values = _delivery_values(each)
-            self._connection.execute(
-                sa.update(DeliveryRow).where(DELIVERIES.c.id == each.id).values(**values)
-            )
+            self._connection.execute(_MOVE, {"which": each.id, **_delivery_values(each)})
         if any(each.state in UNSENT for each in deliveries):
             self._unit.afterwards(self._ring)
         self._show(message, deliveries)
@@ -118,15 +216,12 @@ class SqlMessages:
 
     def claim(self, channel: str, *, urgent: bool) -> str | None:
         """Take the next delivery that is due and return its id; None when there is none."""
-        due = _due(channel, urgent=urgent).where(DELIVERIES.c.next_at <= self._unit.now)
-        found = self._connection.execute(due.limit(1)).first()
+        asked = {"channel": channel, "urgent": urgent, "until": self._unit.now}
+        found = self._connection.execute(_DUE, asked).first()
         if found is None:
             return None
-        self._connection.execute(
-            sa.update(DeliveryRow)
-            .where(DELIVERIES.c.id == found.id)
-            .values(state=State.SENDING, lease_until=self._unit.now + decide.LEASE)
-        )
+        lease = {"state": State.SENDING, "lease_until": self._unit.now + decide.LEASE}
+        self._connection.execute(_MOVE, {"which": found.id, **lease})
         return str(found.id)
 
     def _show(self, message: Message, deliveries: Sequence[Delivery]) -> None:
@@ -137,7 +232,8 @@ class SqlMessages:
 def next_due(engine: sa.Engine, channel: str, *, urgent: bool) -> datetime | None:
     """Return when the next delivery is due, None when none waits."""
     with engine.connect() as connection:
-        found = connection.execute(_due(channel, urgent=urgent).limit(1)).first()
+        asked = {"channel": channel, "urgent": urgent, "until": NEVER}
+        found = connection.execute(_DUE, asked).first()
     return None if found is None else found.next_at
 
 
@@ -181,68 +277,55 @@ def inbox(engine: sa.Engine, person: PersonId, limit: int) -> list[tuple[Message
         .limit(limit)
     )
     with engine.connect() as connection:
-        return _found(connection, MESSAGES.c.id.in_(newest))
+        return _found(connection, _NEWEST_FIRST.where(MESSAGES.c.id.in_(newest)), {})
 
 
 def told_of(engine: sa.Engine, subjects: Sequence[str]) -> list[dict[str, object]]:
     """Return who was told of an alarm, order or run, and how; the first message first."""
     with engine.connect() as connection:
-        found = _found(connection, MESSAGES.c.subject.in_(subjects))
+        found = _found(connection, _NEWEST_FIRST.where(MESSAGES.c.subject.in_(subjects)), {})
     return [reached(message, deliveries) for message, deliveries in reversed(found)]
 
 
-def _due(channel: str, *, urgent: bool) -> sa.Select[Any]:
-    return (
-        sa.select(DELIVERIES.c.id, DELIVERIES.c.next_at)
-        .where(
-            DELIVERIES.c.state.in_(UNSENT),
-            DELIVERIES.c.channel == channel,
-            DELIVERIES.c.urgent == urgent,
-        )
-        .order_by(DELIVERIES.c.next_at)
-    )
-
-
 def _one(
-    connection: sa.Connection, where: sa.ColumnElement[bool], name: str
+    connection: sa.Connection, query: sa.Select[Any], asked: dict[str, str]
 ) -> tuple[Message, list[Delivery]]:
-    found = _found(connection, where)
+    found = _found(connection, query, asked)
     if not found:
-        raise KeyError(name)
+        raise KeyError(*asked.values())
     return found[0]
 
 
 def _found(
-    connection: sa.Connection, where: sa.ColumnElement[bool]
+    connection: sa.Connection, query: sa.Select[Any], asked: dict[str, str]
 ) -> list[tuple[Message, list[Delivery]]]:
-    newest_first = (MESSAGES.c.at.desc(), MESSAGES.c.id.desc())
-    query = sa.select(MESSAGES).where(where).order_by(*newest_first)
-    messages = [_message(row) for row in connection.execute(query)]
+    messages = [_message(row) for row in connection.execute(query, asked)]
+    if not messages:
+        return []
     ways: dict[str, list[Delivery]] = {message.id: [] for message in messages}
-    query = sa.select(DELIVERIES).where(DELIVERIES.c.message.in_(ways))
-    for row in connection.execute(query.order_by(DELIVERIES.c.id)):
+    for row in connection.execute(_OF, {"messages": list(ways)}):
         ways[row.message].append(_delivery(row))
     return [(message, ways[message.id]) for message in messages]
 
 
 def _message_values(message: Message) -> dict[str, object]:
-    values: dict[str, object] = {name: getattr(message, name) for name in MessageRow.model_fields}
+    values: dict[str, object] = {name: getattr(message, name) for name in _PLAIN}
     for name in ("title", "text"):
         values[name] = msgspec.json.encode(getattr(message, name)).decode()
     return values
 
 
 def _message(row: Any) -> Message:
-    values = {name: getattr(row, name) for name in MessageRow.model_fields}
+    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - how SQLAlchemy names it
     for name in ("title", "text"):
-        values[name] = msgspec.json.decode(values[name], type=Text)
+        values[name] = _text(values[name])
     return Message(**values)
 
 
 def _delivery_values(delivery: Delivery) -> dict[str, object]:
-    return {name: getattr(delivery, name) for name in DeliveryRow.model_fields if name != "urgent"}
+    return {name: getattr(delivery, name) for name in _WAYS}
 
 
 def _delivery(row: Any) -> Delivery:
-    values = {name: getattr(row, name) for name in DeliveryRow.model_fields if name != "urgent"}
+    values = {name: getattr(row, name) for name in _WAYS}
     return Delivery(**(values | {"state": State(row.state)}))

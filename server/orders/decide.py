@@ -79,7 +79,7 @@ WAYS: dict[Verb, Way] = {
     ),
     Verb.CLOSE: _way(State.VERIFIED, State.CLOSED, OPERATOR, SYSTEM_ROLE),
     Verb.CANCEL: _way(BEFORE_DONE, State.CANCELLED, OPERATOR, reason=True),
-    Verb.DUPLICATE: _way(BEFORE_DONE, State.DUPLICATE, OPERATOR, reason=True),
+    Verb.DUPLICATE: _way(BEFORE_DONE, State.DUPLICATE, OPERATOR, SYSTEM_ROLE, reason=True),
     Verb.OFFER: _way(State.TRIAGED, State.ASSIGNED, SYSTEM_ROLE),
     Verb.TIME_OUT: _way(State.ASSIGNED, State.TRIAGED, SYSTEM_ROLE),
     Verb.REOPEN: _way(

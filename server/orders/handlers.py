@@ -5,13 +5,23 @@ from dataclasses import replace
 from server.events import (
     AlarmRaised,
     AlarmReturned,
+    AlarmsExplained,
     OrderAssigned,
     OrderOverdue,
     OrderUnclaimed,
 )
 from server.orders import decide
 from server.orders.decide import Happened
-from server.orders.model import Actor, Move, OpenOrder, Order, State, Verb
+from server.orders.model import (
+    DISPATCH,
+    Actor,
+    Move,
+    OpenOrder,
+    Order,
+    State,
+    Verb,
+    system,
+)
 from server.orders.ports import Desk
 from server.timers import Timer
 from watchkeeper.errors import NotPossible, Refused
@@ -19,16 +29,21 @@ from watchkeeper.ids import OrderId
 
 OFFER = "order-offer"  # timer: nobody accepted in time
 RESPOND = "order-respond"  # timer: nobody has accepted when somebody should have
+UNACCEPTED = frozenset({State.NEW, State.TRIAGED, State.ASSIGNED})
 RESTORE = "order-restore"  # timer: not mended when it should be
 
 
 def order_for_alarm(event: AlarmRaised, desk: Desk) -> None:
-    """Every alarm whose rule wants an order has exactly one open order. Safe to run twice."""
+    """Every alarm whose rule wants an order has exactly one open order. Safe to run twice.
+
+    In a flood all of a unit are one order: a technician goes there once.
+    """
     if not event.order:
         return
+    fault = f"flood/{event.skill}" if event.flood and not event.root else event.rule
     open_or_join(
         OpenOrder(
-            key=f"{event.unit}/{event.rule}", alarm=event.alarm, unit=event.unit,
+            key=f"{event.unit}/{fault}", alarm=event.alarm, unit=event.unit,
             place=event.place, priority=event.priority, skill=event.skill, title=event.title,
             life_safety=event.handling == "life_safety",
         ),
@@ -60,11 +75,23 @@ def _opened(cmd: OpenOrder, desk: Desk) -> OrderId:
 
 def note_return(event: AlarmReturned, desk: Desk) -> None:
     """An alarm that is over is noted on its order; a finished order is verified by it."""
-    order = desk.orders.latest(f"{event.unit}/{event.rule}")
+    order = desk.orders.of_alarm(event.alarm)
     if order is None or not desk.orders.quiet(order.id, event.alarm) or not order.open:
         return
     quiet = desk.orders.ringing(order.id) == 0
     _save(order, decide.returned(order, event.alarm, desk.now, quiet=quiet), desk)
+
+
+def explained(event: AlarmsExplained, desk: Desk) -> None:
+    """Nobody is sent for what a root explains: its order is of the root unless it is accepted."""
+    for alarm in event.alarms:
+        order = desk.orders.of_alarm(alarm)
+        if order is None or order.state not in UNACCEPTED:
+            continue
+        desk.orders.quiet(order.id, alarm)
+        if desk.orders.ringing(order.id) == 0:
+            cmd = Move(Verb.DUPLICATE, reason=event.title.zh + " / " + event.title.en)
+            _save(order, decide.move(order, cmd, system(DISPATCH), desk.now), desk)
 
 
 def move(order: OrderId, cmd: Move, actor: Actor, desk: Desk) -> Order:

@@ -25,6 +25,10 @@ class Orders(Protocol):
         """Return the open order of this fault, or else the one that ended last."""
         ...
 
+    def of_alarm(self, alarm: AlarmId) -> Order | None:
+        """Return the order for which an alarm rings; None: for none."""
+        ...
+
     def save(self, order: Order, *happened: Event) -> None:
         """Store a new or changed order; at most one open order a key is possible."""
         ...

@@ -23,7 +23,7 @@ from server.orders.model import (
     Words,
     told,
 )
-from server.sql import Instant
+from server.sql import Instant, once, upsert
 from server.unit import Unit
 from watchkeeper.documents import Text
 from watchkeeper.ids import AlarmId, OrderId, PersonId, UnitId
@@ -111,6 +111,39 @@ _JSON: dict[str, Any] = {  # columns that hold lists, and of what
     "holds": tuple[Hold, ...],
     "notes": tuple[Note, ...],
 }
+_PLAIN = tuple(name for name in OrderRow.model_fields if name not in {"id", "open_key", *_JSON})
+_READ: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(kind) for name, kind in _JSON.items()
+}
+# Built once: making a statement costs more than running it.
+_LATEST = (
+    sa.select(ORDERS)
+    .where(ORDERS.c.key == sa.bindparam("fault"))
+    .order_by(ORDERS.c.open_key.is_(None), ORDERS.c.moved_at.desc())
+    .limit(1)
+)
+_OF_ALARM = (
+    sa.select(ORDERS)
+    .where(ORDERS.c.id.in_(sa.select(RINGS.c.order_id).where(RINGS.c.alarm == sa.bindparam("of"))))
+    .order_by(ORDERS.c.id.desc())
+    .limit(1)
+)
+_GET = sa.select(ORDERS).where(ORDERS.c.id == sa.bindparam("which"))
+_SAVE = upsert(ORDERS, "id")
+_MOVED = sa.insert(SQLModel.metadata.tables["work_order_move"])
+_RUNG = once(RINGS, "order_id", "alarm")
+_QUIET = sa.delete(RINGS).where(
+    RINGS.c.order_id == sa.bindparam("which"), RINGS.c.alarm == sa.bindparam("of")
+)
+_RINGING = (
+    sa.select(sa.func.count()).select_from(RINGS).where(RINGS.c.order_id == sa.bindparam("which"))
+)
+_LOADS = (
+    sa.select(ORDERS.c.person, sa.func.count())
+    .where(ORDERS.c.person.is_not(None), ORDERS.c.state.in_(HELD_BY_SOMEBODY))
+    .group_by(ORDERS.c.person)
+)
+_LINK = sa.insert(LINKS)
 # Whom the change log speaks to; the stream tells each viewer its own `may` (api.for_viewer).
 _OPERATOR = Actor(PersonId(""), frozenset({decide.OPERATOR}))
 
@@ -128,22 +161,18 @@ class SqlOrders:
 
     def latest(self, key: str) -> Order | None:
         """Return the open order of this fault, or else the one that ended last."""
-        found = self._connection.execute(
-            sa.select(ORDERS)
-            .where(ORDERS.c.key == key)
-            .order_by(ORDERS.c.open_key.is_(None), ORDERS.c.moved_at.desc())
-            .limit(1)
-        ).first()
+        found = self._connection.execute(_LATEST, {"fault": key}).first()
+        return None if found is None else _order(found)
+
+    def of_alarm(self, alarm: AlarmId) -> Order | None:
+        """Return the order for which an alarm rings; None: for none."""
+        found = self._connection.execute(_OF_ALARM, {"of": alarm}).first()
         return None if found is None else _order(found)
 
     def save(self, order: Order, *happened: Event) -> None:
         """Store the order, its moves, its events and its line for the screens."""
         values = _values(order)
-        changed = self._connection.execute(
-            sa.update(OrderRow).where(ORDERS.c.id == order.id).values(**values)
-        )
-        if changed.rowcount == 0:
-            self._connection.execute(sa.insert(OrderRow).values(id=order.id, **values))
+        self._connection.execute(_SAVE, {"id": order.id, **values})
         moves = [
             {"order_id": event.order, "at": event.at, "by": event.by,
              "before": event.before, "after": event.after}
@@ -151,7 +180,7 @@ class SqlOrders:
             if isinstance(event, OrderMoved)
         ]  # fmt: skip
         if moves:
-            self._connection.execute(sa.insert(MoveRow), moves)
+            self._connection.execute(_MOVED, moves)
         self._unit.changed("order", shown(order, self._words, _OPERATOR, self._unit.now))
         self._unit.happened(*happened)
 
@@ -161,30 +190,20 @@ class SqlOrders:
 
     def ring(self, order: OrderId, alarm: AlarmId) -> bool:
         """Note that an alarm of the order rings; False when it did already."""
-        where = sa.and_(RINGS.c.order_id == order, RINGS.c.alarm == alarm)
-        if self._connection.execute(sa.select(RINGS.c.alarm).where(where)).first() is not None:
-            return False
-        self._connection.execute(sa.insert(RingRow).values(order_id=order, alarm=alarm))
-        return True
+        rung = self._connection.execute(_RUNG, {"order_id": order, "alarm": alarm})
+        return rung.rowcount > 0
 
     def quiet(self, order: OrderId, alarm: AlarmId) -> bool:
         """Note that it is over; False when it did not ring."""
-        where = sa.and_(RINGS.c.order_id == order, RINGS.c.alarm == alarm)
-        return self._connection.execute(sa.delete(RingRow).where(where)).rowcount > 0
+        return self._connection.execute(_QUIET, {"which": order, "of": alarm}).rowcount > 0
 
     def ringing(self, order: OrderId) -> int:
         """Return how many alarms of the order ring."""
-        count = sa.select(sa.func.count()).select_from(RINGS).where(RINGS.c.order_id == order)
-        return int(self._connection.execute(count).scalar_one())
+        return int(self._connection.execute(_RINGING, {"which": order}).scalar_one())
 
     def loads(self) -> Mapping[PersonId, int]:
         """Return how many orders each person has in hand."""
-        found = self._connection.execute(
-            sa.select(ORDERS.c.person, sa.func.count())
-            .where(ORDERS.c.person.is_not(None), ORDERS.c.state.in_(HELD_BY_SOMEBODY))
-            .group_by(ORDERS.c.person)
-        )
-        return {PersonId(person): count for person, count in found}
+        return {PersonId(person): count for person, count in self._connection.execute(_LOADS)}
 
 
 class SqlLinks:
@@ -197,16 +216,15 @@ class SqlLinks:
     def make(self, order: OrderId, person: PersonId) -> str:
         """Return the nonce of a new link."""
         nonce = self._nonce()
-        self._unit.session.connection().execute(
-            sa.insert(LinkRow).values(
-                token_hash=decide.link_hash(decide.link_token(self._key, nonce)),
-                purpose="accept",
-                order_id=order,
-                person=person,
-                expires_at=self._unit.now + LINK_LIFE,
-                used_at=None,
-            )
-        )
+        row = {
+            "token_hash": decide.link_hash(decide.link_token(self._key, nonce)),
+            "purpose": "accept",
+            "order_id": order,
+            "person": person,
+            "expires_at": self._unit.now + LINK_LIFE,
+            "used_at": None,
+        }
+        self._unit.session.connection().execute(_LINK, row)
         return nonce
 
     def get(self, token_hash: str) -> Link:
@@ -256,7 +274,7 @@ def shown(order: Order, words: Words, actor: Actor, now: datetime) -> dict[str, 
 
 
 def _get(connection: sa.Connection, order: OrderId) -> Order:
-    found = connection.execute(sa.select(ORDERS).where(ORDERS.c.id == order)).first()
+    found = connection.execute(_GET, {"which": order}).first()
     if found is None:
         raise KeyError(order)
     return _order(found)
@@ -276,19 +294,16 @@ def _link(connection: sa.Connection, token_hash: str) -> Link:
 
 def _values(order: Order) -> dict[str, object]:
     """Return the columns of an order, without its id."""
-    values: dict[str, object] = {
-        name: getattr(order, name)
-        for name in OrderRow.model_fields
-        if name not in {"id", "open_key", *_JSON}
-    }
+    values: dict[str, object] = {name: getattr(order, name) for name in _PLAIN}
     lists = {name: msgspec.json.encode(getattr(order, name)).decode() for name in _JSON}
     return values | lists | {"open_key": order.key if order.open else None}
 
 
 def _order(row: Any) -> Order:
     """Return the order of a row."""
-    values = {name: getattr(row, name) for name in OrderRow.model_fields if name != "open_key"}
-    values |= {name: msgspec.json.decode(values[name], type=kind) for name, kind in _JSON.items()}
+    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 - how SQLAlchemy names it
+    del values["open_key"]
+    values |= {name: kind.decode(values[name]) for name, kind in _READ.items()}
     values["state"] = State(row.state)
     values["held_in"] = State(row.held_in) if row.held_in else None
     values["unit"] = UnitId(row.unit)

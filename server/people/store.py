@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -281,13 +282,24 @@ def seed(engine: sa.Engine, path: Path, passwords: Passwords) -> Sequence[Person
 def _person(row: Any) -> Person:
     return Person(
         PersonId(row.id),
-        msgspec.json.decode(row.name, type=Text),
-        frozenset(msgspec.json.decode(row.roles)),
-        frozenset(msgspec.json.decode(row.skills)),
+        _name(row.name),
+        _strings(row.roles),
+        _strings(row.skills),
         row.on_shift,
         row.language,
         row.email,
     )
+
+
+# Read for every alarm, changed by nobody for days.
+@lru_cache(1024)
+def _name(written: str) -> Text:
+    return msgspec.json.decode(written, type=Text)
+
+
+@lru_cache(1024)
+def _strings(written: str) -> frozenset[str]:
+    return frozenset(msgspec.json.decode(written, type=list[str]))
 
 
 def _json(value: object) -> str:

@@ -20,7 +20,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
 from adapters.system_clock import SystemClock
-from tests.browser import fake_completeness, fake_quarantine
+from tests.browser import fake_completeness, fake_quarantine, fake_watch
 from tests.browser.fake_story import Story
 from watchkeeper import site
 from watchkeeper.clock import unix_ms
@@ -97,6 +97,7 @@ class Hub:
 hub = Hub()
 app = FastAPI()
 app.include_router(fake_quarantine.routes(now, hub.asked))
+app.include_router(fake_watch.routes(now))
 app.include_router(fake_completeness.routes(now, lambda: hub.site))
 
 

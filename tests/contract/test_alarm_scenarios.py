@@ -1,7 +1,7 @@
 """Golden scenarios of an alarm's life: a whole server, a real database, killed at its commits."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,29 +12,11 @@ from server.alarms import handlers
 from server.alarms.api import here
 from server.alarms.model import Sample
 from server.notify.store import told_of
-from tests.fakes_flags import LIFT, Home, Reaper
+from tests.fakes_flags import LIFT, Home, Reaper, Step, lived
 from watchkeeper.settings import Settings
 
 FIRE = "fire-panel/detector-07"
 HOUR = 3_600.0
-
-
-Step = Callable[[Home], object]
-
-
-def lived(home: Home, steps: list[Step], reaper: Reaper) -> None:
-    """Take the steps; who dies in one is started again, and what was not answered is said again."""
-    with reaper.waits():
-        for step in steps:
-            try:
-                step(home)
-            except ConnectionAbortedError:
-                assert reaper.dead
-            if reaper.dead:
-                home.close()  # with whatever is still on its way
-                reaper.revive()
-                home.open()
-                step(home)
 
 
 @pytest.fixture
@@ -275,15 +257,15 @@ SCENARIOS: Mapping[str, list[Step]] = {
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_dying_at_any_commit_changes_nothing_of_what_follows(name: str, tmp_path: Path) -> None:
+def test_dying_at_any_commit_changes_nothing_of_what_follows(name: str, folder: Path) -> None:
     count = Reaper()
-    whole = Home(tmp_path / "whole")
+    whole = Home(folder / "whole")
     lived(whole, SCENARIOS[name], count)
     expected = states(whole)
     whole.close()
     assert count.count >= 5
     for number in range(1, count.count + 1):
-        home = Home(tmp_path / f"died-{number}")
+        home = Home(folder / f"died-{number}")
         reaper = Reaper(number)
         lived(home, SCENARIOS[name], reaper)
         assert states(home) == expected, f"died at commit {number}"

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeAlias
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from server.alarms.model import (
     Alarm,
     Bounds,
     Codes,
+    Hold,
     Life,
     Phase,
     Rule,
@@ -24,12 +26,13 @@ from server.alarms.model import (
     Sample,
     Watch,
 )
-from server.alarms.ports import Alarms
+from server.alarms.ports import Alarms, Causes
 from server.alarms.store import SqlAlarms
+from server.causes_store import SqlCauses
 from server.migrate import upgrade
 from server.sql import open_engines
 from server.unit import Unit
-from tests.fakes_alarms import MemoryAlarms
+from tests.fakes_alarms import MemoryAlarms, MemoryCauses
 from watchkeeper.documents import Text
 from watchkeeper.errors import Refused
 from watchkeeper.ids import AlarmId, PersonId, PointId, UnitId
@@ -37,6 +40,12 @@ from watchkeeper.ids import AlarmId, PersonId, PointId, UnitId
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TEXT = Text("{equipment} 火警 {value}", "Fire at {equipment}: {value}")
 RULE = Rule(key="fire", revision=3, priority=1, title=TEXT, guidance=TEXT, wants_order=True)
+
+
+def plain(key: str, **more: Any) -> Rule:
+    return Rule(key=key, revision=1, priority=2, title=TEXT, guidance=TEXT, **more)
+
+
 WATCH = Watch(
     "fire|panel/d-1", RULE, PointId("panel/d-1"), UnitId("panel"), "tower-a/3", "zone-1",
     Codes(frozenset({1.0})), {"equipment": Text("控制器", "panel")}, {1.0: Text("火警", "Fire")},
@@ -47,31 +56,41 @@ SLOW = replace(
 )  # fmt: skip
 
 
+Kept: TypeAlias = tuple[Alarms, Causes]
+
+
 @contextmanager
-def sql(url: str) -> Iterator[Alarms]:
+def sql(url: str) -> Iterator[Kept]:
     engines = open_engines(url)
     upgrade(engines.write)
     with Session(engines.write) as session:
-        yield SqlAlarms(Unit(session, lambda _: {}, NOON))
+        unit = Unit(session, lambda _: {}, NOON)
+        yield SqlAlarms(unit), SqlCauses(unit)
     for engine in engines:
         engine.dispose()
 
 
 @contextmanager
-def memory() -> Iterator[Alarms]:
-    yield MemoryAlarms()
+def memory() -> Iterator[Kept]:
+    alarms = MemoryAlarms()
+    yield alarms, MemoryCauses(alarms)
 
 
 @pytest.fixture
-def alarms(store_url: str) -> Iterator[Alarms]:
+def kept(store_url: str) -> Iterator[Kept]:
     with sql(store_url) if store_url else memory() as store:
         yield store
 
 
 @pytest.fixture
-def here(alarms: Alarms) -> Here:
+def alarms(kept: Kept) -> Alarms:
+    return kept[0]
+
+
+@pytest.fixture
+def here(kept: Kept) -> Here:
     names = iter(range(100))
-    return Here(alarms, NOON, lambda prefix: f"{prefix}_{next(names)}")
+    return Here(kept[0], NOON, lambda prefix: f"{prefix}_{next(names)}", kept[1])
 
 
 def rung(here: Here, watch: Watch = WATCH) -> Alarm:
@@ -160,7 +179,7 @@ def test_a_notice_is_over_at_once_and_counts_until_it_is_seen(here: Here) -> Non
 
 def test_events_say_what_was_raised_and_what_is_over() -> None:
     alarms = MemoryAlarms()
-    here = Here(alarms, NOON, lambda prefix: prefix)
+    here = Here(alarms, NOON, lambda prefix: prefix, MemoryCauses(alarms))
     for value in (1.0, 0.0, 1.0):
         handlers.observe(WATCH, Sample(NOON, value), here)
     first, over, again = alarms.happened
@@ -168,3 +187,68 @@ def test_events_say_what_was_raised_and_what_is_over() -> None:
     assert isinstance(over, events.AlarmReturned)
     assert isinstance(again, events.AlarmRaised)
     assert (first.order, first.zone, first.repeat, again.repeat) == (True, "zone-1", False, True)
+
+
+ROOT = replace(
+    WATCH,
+    key="mains|gen/l1",
+    point=PointId("gen/l1"),
+    unit=UnitId("gen"),
+    zone="",
+    rule=plain("mains", brings=["supply"]),
+)
+SYMPTOM = replace(
+    WATCH, key="low|m-1/voltage", point=PointId("m-1/voltage"), unit=UnitId("m-1"), zone="",
+    roots=(ROOT.key,), rule=plain("low", means="supply"),
+)  # fmt: skip
+
+
+def test_what_comes_while_its_root_rings_is_kept_and_quiet(here: Here) -> None:
+    for watch in (ROOT, SYMPTOM):
+        handlers.observe(watch, Sample(NOON, 1.0), here)
+    root, symptom = rung(here, ROOT), rung(here, SYMPTOM)
+    assert (root.cause, root.flags) == (None, ())
+    assert (symptom.cause, symptom.flags, symptom.untold) == (root.id, ("suppressed",), True)
+    assert [each.id for each in here.causes.caused_by(root.id)] == [symptom.id]
+
+
+def test_a_root_explains_for_a_while_after_it_is_over(here: Here) -> None:
+    for value in (1.0, 0.0):
+        handlers.observe(ROOT, Sample(NOON, value), here)
+    causes, root = here.causes, rung(here, ROOT)
+    for since, found in ((NOON - timedelta(seconds=1), root.id), (NOON, None)):
+        assert causes.root_of(["no|where/at-all", ROOT.key], since) == found
+        assert causes.stands(root.id, since) == (found is not None)
+
+
+def test_what_a_flag_holds_back_explains_nothing(here: Here) -> None:
+    here.alarms.hold(Hold("flg_1", "test", "unit:gen"))
+    for watch in (ROOT, SYMPTOM):
+        handlers.observe(watch, Sample(NOON, 1.0), here)
+    assert rung(here, ROOT).flags == ("test",)
+    symptom = rung(here, SYMPTOM)
+    assert (symptom.cause, symptom.flags, symptom.tellings) == (None, (), 1)
+
+
+def test_what_came_before_its_root_can_be_found(here: Here) -> None:
+    handlers.observe(SYMPTOM, Sample(NOON, 1.0), here)
+    assert [each.key for each in here.causes.unexplained(NOON)] == [SYMPTOM.key]
+    assert here.causes.unexplained(NOON + timedelta(seconds=1)) == []
+
+
+def test_alarms_people_are_shown_are_counted_as_far_as_asked(here: Here) -> None:
+    before = NOON - timedelta(minutes=10)
+    for number in range(4):
+        point = PointId(f"m-{number}/voltage")
+        watch = replace(SYMPTOM, key=f"low|{point}", point=point)
+        handlers.observe(watch, Sample(NOON, 1.0), here)
+    assert [here.causes.recent(before, most) for most in (3, 9)] == [3, 4]
+    assert here.causes.recent(NOON, 9) == 0
+
+
+def test_a_flood_stands_until_it_is_over(here: Here) -> None:
+    assert here.causes.flood() is None
+    here.causes.flooding(NOON)
+    assert here.causes.flood() == NOON
+    here.causes.flooding(None)
+    assert here.causes.flood() is None

@@ -28,13 +28,13 @@ from server.events import (
 from server.migrate import upgrade
 from server.notify import handlers
 from server.notify.model import Delivery, Message, Reach, Recipient, State
-from server.notify.ports import Messages, Office
-from server.notify.store import SqlMessages, inbox
+from server.notify.ports import Basket, Messages, Office
+from server.notify.store import SqlBasket, SqlMessages, inbox
 from server.sql import open_engines
 from server.unit import Unit
 from server.writer import Writer
 from tests.fakes import FixedClock
-from tests.fakes_dispatch import FakeChannel, MemoryMessages
+from tests.fakes_dispatch import FakeChannel, MemoryBasket, MemoryMessages
 from watchkeeper import texts
 from watchkeeper.channel import Answer, Letter, Outcome
 from watchkeeper.documents import Text
@@ -83,10 +83,11 @@ class Bureau:
         return [each.state.value for _, ways in self.of(subject) for each in ways]
 
 
-def office(messages: Messages) -> Office:
+def office(messages: Messages, basket: Basket) -> Office:
     names = count(1)
     return Office(
         messages=messages,
+        basket=basket,
         people=lambda: PEOPLE,
         new_link=lambda order, person: f"nonce-of-{order}-{person}",
         place=lambda place: Text(place, place),
@@ -100,7 +101,7 @@ def office(messages: Messages) -> Office:
 @contextmanager
 def memory() -> Iterator[Bureau]:
     messages = MemoryMessages()
-    yield Bureau(office(messages), messages.events)
+    yield Bureau(office(messages, MemoryBasket()), messages.events)
 
 
 @contextmanager
@@ -109,7 +110,7 @@ def sql(url: str) -> Iterator[Bureau]:
     upgrade(engines.write)
     with Session(engines.write) as session:
         unit = Unit(session, lambda _: {}, NOON)
-        yield Bureau(office(SqlMessages(unit, lambda: None)), unit.seen)
+        yield Bureau(office(SqlMessages(unit, lambda: None), SqlBasket(unit)), unit.seen)
     for engine in engines:
         engine.dispose()
 
@@ -264,7 +265,7 @@ class Sending:
     def tell(self, event: Any) -> None:
         def work(unit: Unit) -> None:
             desk = replace(
-                office(self.messages(unit)), now=unit.now, reach=Reach(webhook=True),
+                office(self.messages(unit), SqlBasket(unit)), now=unit.now, reach=Reach(webhook=True),
                 new_id=lambda prefix: f"{prefix}_{next(self.names):03}",
             )  # fmt: skip
             tell = handlers.alarm_raised if isinstance(event, AlarmRaised) else _assigned
@@ -420,7 +421,7 @@ def test_a_delivery_that_is_cancelled_is_not_claimed(url: str) -> None:
         def work(unit: Unit) -> str | None:
             messages = here.messages(unit)
             by = AlarmAcknowledged(RAISED.alarm, CHEN, NOON)
-            handlers.alarm_acknowledged(by, office(messages))
+            handlers.alarm_acknowledged(by, office(messages, SqlBasket(unit)))
             return messages.claim("webhook", urgent=True)
 
         assert here.writer.do(work).result(5) is None

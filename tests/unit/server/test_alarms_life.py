@@ -26,7 +26,7 @@ from server.alarms.model import (
     view,
 )
 from server.events import AlarmCalmed, AlarmRaised, AlarmWorsened, Event, FlagEnded, FlagStands
-from tests.fakes_alarms import MemoryAlarms
+from tests.fakes_alarms import MemoryAlarms, MemoryCauses
 from watchkeeper.documents import Text
 from watchkeeper.errors import Refused
 from watchkeeper.ids import AlarmId, PersonId, PointId, UnitId
@@ -189,7 +189,7 @@ class LifeUnderFlags(RuleBasedStateMachine):
         self.heard = 0  # events of which people were told, read so far
 
     def here(self) -> Here:
-        return Here(self.alarms, self.now, self.new_id)
+        return Here(self.alarms, self.now, self.new_id, MemoryCauses(self.alarms))
 
     def news(self) -> list[Event]:
         found = self.alarms.happened[self.heard :]
@@ -326,7 +326,8 @@ TestLifeUnderFlags.pytestmark = [pytest.mark.serves("C2")]
 
 
 def quiet_here(alarms: MemoryAlarms, seconds: float) -> Here:
-    return Here(alarms, at(seconds), lambda prefix: f"{prefix}_{len(alarms.alarms)}")
+    names = lambda prefix: f"{prefix}_{len(alarms.alarms)}"  # noqa: E731 - a name for it
+    return Here(alarms, at(seconds), names, MemoryCauses(alarms))
 
 
 def test_chattering_goes_on_over_rows_that_are_seen_and_is_told_once() -> None:

@@ -48,8 +48,8 @@ def history() -> History:
 
 
 @pytest.fixture
-def here(history: History, tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path, history) as made:
+def here(history: History, folder: Path) -> Iterator[House]:
+    with house(folder, history) as made:
         made.birth()
         yield made
 
@@ -226,8 +226,8 @@ def test_units_and_the_site_add_their_points_up(client: TestClient, history: His
 
 
 @pytest.mark.serves("B5")
-def test_a_thinned_day_of_the_embedded_store_is_as_complete_as_before(tmp_path: Path) -> None:
-    path, found = tmp_path / "riverside.db", []
+def test_a_thinned_day_of_the_embedded_store_is_as_complete_as_before(folder: Path) -> None:
+    path, found = folder / "riverside.db", []
     for thinned in (False, True):
         store = EmbeddedHistory(path, clock=FixedClock(), writable=True)
         if thinned:
@@ -240,7 +240,7 @@ def test_a_thinned_day_of_the_embedded_store_is_as_complete_as_before(tmp_path: 
             write(store, POWER, DAY, NOON)
             write(store, POWER, NOON + HOUR, DAY + WHOLE)
         # the house closes the store
-        with house(tmp_path, store) as made, TestClient(made.server.app, headers=BEARER) as client:
+        with house(folder, store) as made, TestClient(made.server.app, headers=BEARER) as client:
             found.append(day(client))
     assert found[0]["missing_ms"] == 58 * MIN
     assert found[0] == found[1]
@@ -286,8 +286,8 @@ def test_what_makes_no_sense_is_refused(
         assert answer.json()["type"] == type_
 
 
-def test_without_a_store_nobody_knows(tmp_path: Path) -> None:
-    with house(tmp_path) as here, TestClient(here.server.app, headers=BEARER) as client:
+def test_without_a_store_nobody_knows(folder: Path) -> None:
+    with house(folder) as here, TestClient(here.server.app, headers=BEARER) as client:
         answer = client.get(URL, params={"from": "2026-05-31", "to": "2026-05-31"})
     assert (answer.status_code, answer.json()["type"]) == (503, "server.no-history")
 

@@ -14,6 +14,7 @@ from server.compose import Outside, Server
 from server.continued import Change, Continued, Span, buckets, raw
 from server.past import Past
 from server.sql import open_engines
+from tests import databases
 from tests.fakes import FixedClock
 from tests.fakes_bus import FakeBus
 from tests.fakes_history import MemoryHistory
@@ -139,7 +140,7 @@ def api(folder: Path, history: History) -> Iterator[TestClient]:
     settings = Settings(data=folder, site=folder / "site.yaml", catalog=CATALOG)
     numbers = iter(range(10_000))
     outside = Outside(
-        open_engines(f"sqlite:///{folder / 'watchkeeper.db'}"), FakeBus(), FakeBus(),
+        open_engines(databases.at(folder)), FakeBus(), FakeBus(),
         Past(lambda: history), FixedClock(), lambda prefix: f"{prefix}_{next(numbers):06}",
     )  # fmt: skip
     server = Server(settings, outside)
@@ -169,12 +170,12 @@ def written(
 
 
 @pytest.mark.serves("H3")
-def test_the_api_reads_back_over_the_change_from_the_embedded_store(tmp_path: Path) -> None:
-    written(tmp_path, [
+def test_the_api_reads_back_over_the_change_from_the_embedded_store(folder: Path) -> None:
+    written(folder, [
         (OLDEST, ((0, 1.0), (1, 2.0))), (OLD, ((1.5, 3.0), (2, 4.0))), (NEW, ((3, 5.0), (4, 6.0))),
     ])  # fmt: skip
-    history = EmbeddedHistory(tmp_path / "shop.db", clock=FixedClock(), writable=False)
-    with api(tmp_path, history) as client:
+    history = EmbeddedHistory(folder / "shop.db", clock=FixedClock(), writable=False)
+    with api(folder, history) as client:
         found = asked(client, NEW, (0, 5))
         assert (found["point"], found["value"]) == (NEW, [1, 2, 3, 4, 5, 6])
         first, second = span(1.5, 3)
@@ -193,8 +194,8 @@ def test_the_api_reads_back_over_the_change_from_the_embedded_store(tmp_path: Pa
 
 
 @pytest.mark.serves("H3")
-def test_the_site_tells_who_was_replaced_and_who_is_left_out(tmp_path: Path) -> None:
-    with api(tmp_path, MemoryHistory()) as client:
+def test_the_site_tells_who_was_replaced_and_who_is_left_out(folder: Path) -> None:
+    with api(folder, MemoryHistory()) as client:
         site = client.get("/api/v1/site").json()
         assert [unit["id"] for unit in site["units"]] == ["meter-3"]
         assert {point["unit"] for point in site["points"]} == {"meter-3"}
@@ -208,11 +209,11 @@ def test_the_site_tells_who_was_replaced_and_who_is_left_out(tmp_path: Path) -> 
 
 
 def test_the_newest_value_of_a_retired_unit_is_unknown_and_a_left_out_one_is_not_there(
-    tmp_path: Path,
+    folder: Path,
 ) -> None:
     history = MemoryHistory()
     put(history, OLD, (11.999, 4))
-    with api(tmp_path, history) as client:
+    with api(folder, history) as client:
         rows = client.get("/api/v1/points/latest", params={"points": f"{OLD},{NEW}"}).json()
         assert [(row["point"], row["value"], row["stale"]) for row in rows] == [
             (OLD, None, True), (NEW, None, True),
@@ -222,12 +223,12 @@ def test_the_newest_value_of_a_retired_unit_is_unknown_and_a_left_out_one_is_not
 
 
 @pytest.mark.serves("H3")
-def test_files_and_answers_about_many_points_read_back_over_the_change_too(tmp_path: Path) -> None:
+def test_files_and_answers_about_many_points_read_back_over_the_change_too(folder: Path) -> None:
     history = MemoryHistory()
     put(history, OLD, (0, 1), (1, 2))
     put(history, NEW, (1.5, 3))
     start, end = span(0, 2)
-    with api(tmp_path, history) as client:
+    with api(folder, history) as client:
         query = {"points": f"{NEW},{OLD}", "start": start, "end": end}
         both = client.get("/api/v1/history", params=query).json()["points"]
         assert [each["value"] for each in both] == [[1, 2, 3], [1, 2]]

@@ -79,8 +79,8 @@ def channel() -> FakeChannel:
 
 
 @pytest.fixture
-def site(tmp_path: Path, channel: FakeChannel) -> Iterator[Site]:
-    made = Site(tmp_path, channel)
+def site(folder: Path, channel: FakeChannel) -> Iterator[Site]:
+    made = Site(folder, channel)
     yield made
     made.close()
 
@@ -312,10 +312,7 @@ def test_a_link_is_nowhere_in_the_database(site: Site, channel: FakeChannel) -> 
     site.overload()
     token = link_of(channel, site.order()["id"]).removeprefix("/go/")
     with site.server.parts.read.connect() as connection:
-        names = connection.execute(
-            sa.text("select name from sqlite_master where type = 'table'")
-        ).scalars()
-        for name in list(names):
+        for name in sa.inspect(connection).get_table_names():
             rows = connection.execute(sa.text(f'select * from "{name}"')).all()  # noqa: S608
             assert token not in repr(rows), name
 
@@ -362,10 +359,10 @@ def test_each_viewer_is_told_what_they_may_do(site: Site) -> None:
 
 
 @pytest.mark.serves("D5")
-def test_a_fire_reaches_a_real_receiver(tmp_path: Path) -> None:
+def test_a_fire_reaches_a_real_receiver(folder: Path) -> None:
     with receiver(204) as sink:
         webhook = Webhook(sink.url, b"key", FixedClock())
-        site = Site(tmp_path, webhook)
+        site = Site(folder, webhook)
         try:
             site.event(FIRE, 1.0)
             assert sink.arrived.wait(5)

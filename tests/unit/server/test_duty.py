@@ -23,10 +23,10 @@ LIUMIN = User(PersonId("liumin"), "刘敏", frozenset({"technician"}))
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(fakes_server, "SITE", "lakeside")
     monkeypatch.setattr(fakes_server, "EDGE", "gate")
-    with fakes_server.house(tmp_path, site="lakeside-school") as made:
+    with fakes_server.house(folder, site="lakeside-school") as made:
         made.birth()
         yield made
 
@@ -90,8 +90,8 @@ def test_only_of_a_unit_that_is_there(here: House, client: TestClient) -> None:
     assert (answer.status_code, answer.json()["type"]) == (404, "unknown")
 
 
-def test_not_of_a_unit_that_knows_none(tmp_path: Path) -> None:
-    with fakes_server.house(tmp_path) as made:
+def test_not_of_a_unit_that_knows_none(folder: Path) -> None:
+    with fakes_server.house(folder) as made:
         client = TestClient(made.server.app, headers=BEARER)
         answer = client.post(PATH)
     assert (answer.status_code, answer.json()["type"]) == (409, "server.no-duty-check")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from adapters.history.embedded import EmbeddedHistory
 from server import history_api
+from tests import databases
 from tests.fakes import FixedClock
 from tests.fakes_history import MemoryHistory
 from tests.fakes_server import SESSION, House, house
@@ -48,7 +49,8 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def here(store: History, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    with house(tmp_path_factory.mktemp("house"), store) as made:
+    folder = tmp_path_factory.mktemp("house")
+    with house(folder, store, databases.on_sqlite(folder)) as made:  # readings are in no table
         made.birth()
         yield made
 
@@ -220,8 +222,8 @@ def test_an_answer_has_a_limit_of_points(here: House, client: TestClient) -> Non
     assert answer.json()["most"] == history_api.MOST_POINTS
 
 
-def test_while_the_store_is_away_one_is_told_when_to_ask_again(tmp_path: Path) -> None:
-    with house(tmp_path) as made:
+def test_while_the_store_is_away_one_is_told_when_to_ask_again(folder: Path) -> None:
+    with house(folder) as made:
         client = TestClient(made.server.app, headers=BEARER)
         for path in (HISTORY, f"{HISTORY}/export"):
             answer = client.get(path, params={"points": POWER, "start": 0, "end": 1})

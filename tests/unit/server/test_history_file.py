@@ -20,6 +20,7 @@ from adapters.history.embedded import EmbeddedHistory
 from adapters.parquet import parquet
 from server import history_file
 from server.history_asked import MOST_FILE_POINTS
+from tests import databases
 from tests.fakes import FixedClock
 from tests.fakes_history import MemoryHistory
 from tests.fakes_server import SESSION, House
@@ -75,7 +76,7 @@ def filled(history: History) -> History:
 
 @contextmanager
 def opened(folder: Path, store: History) -> Iterator[Full]:
-    made = Full(folder, store)
+    made = Full(folder, store, databases.on_sqlite(folder))  # readings are in no table
     try:
         yield made
     finally:

@@ -13,8 +13,8 @@ BEARER = {"Authorization": f"Bearer {SESSION}"}
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+def here(folder: Path) -> Iterator[House]:
+    with house(folder) as made:
         made.birth()
         yield made
 
@@ -83,8 +83,8 @@ def test_the_site_names_everything_a_screen_shows(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("demo", [True, False])
-def test_the_site_says_whether_it_is_a_demonstration(tmp_path: Path, demo: bool) -> None:  # noqa: FBT001 - a case
-    with house(tmp_path, demo=demo) as made:
+def test_the_site_says_whether_it_is_a_demonstration(folder: Path, demo: bool) -> None:  # noqa: FBT001 - a case
+    with house(folder, demo=demo) as made:
         site = TestClient(made.server.app, headers=BEARER).get("/api/v1/site").json()
     assert site["demo"] is demo
 

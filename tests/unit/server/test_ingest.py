@@ -24,8 +24,8 @@ POWER = "hvac-1/active_power"  # rated 200 kW, on-delay 5 s, deadband 5 %, off-d
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+def here(folder: Path) -> Iterator[House]:
+    with house(folder) as made:
         made.birth()
         yield made
 
@@ -46,8 +46,8 @@ def test_a_replayed_event_is_acknowledged_again_and_changes_nothing(here: House)
     assert [ack.ok for ack in here.acks()] == [[(first.sequence, first.sequence)]] * 2
 
 
-def test_an_unknown_birth_is_asked_for_and_its_events_wait_for_it(tmp_path: Path) -> None:
-    with house(tmp_path) as here:
+def test_an_unknown_birth_is_asked_for_and_its_events_wait_for_it(folder: Path) -> None:
+    with house(folder) as here:
         here.event(FIRE, 1.0)
         assert here.alarms() == []
         assert here.acks() == []
@@ -249,7 +249,7 @@ def test_a_lost_broker_is_one_alarm_not_one_for_each_edge(here: House) -> None:
 
 @pytest.mark.serves("C1")
 def test_a_failing_reaction_hides_no_alarm_whose_delay_is_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_: events.AlarmRaised) -> None:
         raise ZeroDivisionError
@@ -258,7 +258,7 @@ def test_a_failing_reaction_hides_no_alarm_whose_delay_is_over(
     broken: Table = {**nothing, events.AlarmRaised: (fails,)}
     monkeypatch.setattr(wiring, "reactions", lambda _: lambda _: broken)
     monkeypatch.setattr(wiring, "essential", lambda _: lambda _: nothing)
-    with house(tmp_path) as here:
+    with house(folder) as here:
         here.birth()
         here.data(POWER, (0, 250_000.0))
         here.pass_(5)
@@ -266,7 +266,7 @@ def test_a_failing_reaction_hides_no_alarm_whose_delay_is_over(
 
 
 def test_a_failing_reaction_never_hides_an_alarm(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
     broken = [True]
@@ -290,7 +290,7 @@ def test_a_failing_reaction_never_hides_an_alarm(
 
     monkeypatch.setattr(wiring, "reactions", full)
     monkeypatch.setattr(wiring, "essential", essence)
-    with house(tmp_path) as here:
+    with house(folder) as here:
         here.birth()
         here.event(FIRE, 1.0)
         assert {alarm["rule"] for alarm in here.alarms()} == {"detector-fire", "reaction-failed"}
@@ -356,7 +356,7 @@ def test_what_is_stale_waits_for_a_reading(here: House) -> None:
     assert here.value(POWER) == 900
 
 
-def test_a_restarted_server_begins_with_what_the_store_has_that_is_fresh(tmp_path: Path) -> None:
+def test_a_restarted_server_begins_with_what_the_store_has_that_is_fresh(folder: Path) -> None:
     history = MemoryHistory()
     start = FixedClock().now()
     old, fresh = PointId("main-1/active_power"), PointId(POWER)
@@ -370,7 +370,7 @@ def test_a_restarted_server_begins_with_what_the_store_has_that_is_fresh(tmp_pat
             np.zeros(2, np.uint8),
         )
     )
-    with house(tmp_path, history) as here:
+    with house(folder, history) as here:
         assert (here.value(old), here.value(fresh)) == (None, 250_000)
         here.pass_(10)
         assert here.alarms() == []  # history never rings

@@ -16,8 +16,8 @@ LIMIT = 5_000.0
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+def here(folder: Path) -> Iterator[House]:
+    with house(folder) as made:
         made.attended = False
         made.state("online")
         yield made

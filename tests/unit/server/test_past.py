@@ -74,8 +74,8 @@ def test_the_attempts_end_with_the_server() -> None:
     assert (past.get(), store.asked) == (None, 1)
 
 
-def test_history_is_answered_as_soon_as_the_store_is_there(tmp_path: Path) -> None:
-    with house(tmp_path) as here:
+def test_history_is_answered_as_soon_as_the_store_is_there(folder: Path) -> None:
+    with house(folder) as here:
         bearer = {"Authorization": f"Bearer {SESSION}"}
         client = TestClient(here.server.app, headers=bearer)
         asked: dict[str, str | int] = {"point": POWER, "start": 0, "end": 1}

@@ -26,8 +26,8 @@ WHO = {
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path, MemoryHistory())
+def here(folder: Path) -> Iterator[House]:
+    made = House(folder, MemoryHistory())
     made.birth()
     yield made
     made.close()
@@ -206,8 +206,8 @@ def test_a_store_that_is_away_is_told(here: House, client: TestClient) -> None:
         assert client.get(path).status_code == 503
 
 
-def test_a_store_that_never_came_is_told(tmp_path: Path) -> None:
-    made = House(tmp_path)
+def test_a_store_that_never_came_is_told(folder: Path) -> None:
+    made = House(folder)
     try:
         with TestClient(made.server.app, headers=BEARER) as client:
             answer = client.get(ALL)

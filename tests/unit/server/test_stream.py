@@ -71,8 +71,8 @@ def until(found: Iterator[Frame], wanted: Callable[[Frame], bool]) -> Frame:
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+def here(folder: Path) -> Iterator[House]:
+    with house(folder) as made:
         made.birth()
         yield made
 

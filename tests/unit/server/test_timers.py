@@ -1,14 +1,13 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from server import events
 from server.migrate import upgrade
-from server.sql import open_sqlite
+from server.sql import open_engines
 from server.timers import Action, Clockwork, Timer, Timers
 from server.unit import Unit
 from server.writer import Writer
@@ -45,8 +44,8 @@ class Clocked:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_sqlite(str(tmp_path / "t.db"))
+def engine(url: str) -> Iterator[sa.Engine]:
+    engine = open_engines(url).write
     upgrade(engine)
     yield engine
     engine.dispose()

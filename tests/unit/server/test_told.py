@@ -21,8 +21,8 @@ CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path, outward=Outward([FakeChannel()], b"key", passwords=PlainPasswords()))
+def here(folder: Path) -> Iterator[House]:
+    made = House(folder, outward=Outward([FakeChannel()], b"key", passwords=PlainPasswords()))
     made.populate()
     made.birth()
     yield made

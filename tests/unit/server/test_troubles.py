@@ -15,8 +15,8 @@ KNOWN = {trouble.rule for trouble in TROUBLES}
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+def here(folder: Path) -> Iterator[House]:
+    with house(folder) as made:
         yield made
 
 

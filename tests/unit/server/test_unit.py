@@ -1,6 +1,5 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -8,8 +7,8 @@ from sqlmodel import Session
 
 from server.events import AlarmAcknowledged, AlarmReturned, Event
 from server.migrate import upgrade
-from server.sql import Instant, open_sqlite
-from server.unit import Reactions, Table, Unit
+from server.sql import Instant, open_engines
+from server.unit import Reactions, Table, Unit, log_changes
 from watchkeeper.ids import AlarmId, PersonId, PointId, UnitId
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -19,8 +18,8 @@ NOBODY: Table = dict.fromkeys(Event.__args__, ())
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    engine = open_sqlite(str(tmp_path / "u.db"))
+def session(url: str) -> Iterator[Session]:
+    engine = open_engines(url).write
     upgrade(engine)
     with Session(engine) as session:
         yield session
@@ -60,6 +59,7 @@ def test_changes_are_numbered_lines_of_the_log(session: Session) -> None:
     one = unit(session, lambda _: NOBODY)
     one.changed("alarm", {"id": "a1"})
     one.changed("order", {"id": "o1"})
+    log_changes(session, [one, unit(session, lambda _: NOBODY)])
     session.commit()
     found = session.connection().execute(sa.text("select id, kind, body from change")).all()
     assert [tuple(row) for row in found] == [

@@ -15,8 +15,8 @@ RATED_W = 420_000  # feeder-overload waits 5 s
 
 
 @pytest.fixture
-def there(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+def there(folder: Path) -> Iterator[House]:
+    with house(folder) as made:
         made.populate()
         made.birth()
         made.state("online", ages={"hvac-1": 0.1})

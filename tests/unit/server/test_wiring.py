@@ -15,8 +15,8 @@ TEXT = Text("消防", "Fire")
 
 
 @pytest.fixture
-def here(tmp_path: Path) -> Iterator[House]:
-    with house(tmp_path) as made:
+def here(folder: Path) -> Iterator[House]:
+    with house(folder) as made:
         made.birth()
         yield made
 

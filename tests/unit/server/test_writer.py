@@ -1,6 +1,5 @@
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,15 +7,15 @@ import sqlalchemy as sa
 
 from server import events
 from server.migrate import upgrade
-from server.sql import open_sqlite
+from server.sql import open_engines
 from server.unit import Change, Unit
 from server.writer import Turn, Writer
 from tests.fakes import FixedClock
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = open_sqlite(str(tmp_path / "w.db"))
+def engine(url: str) -> Iterator[sa.Engine]:
+    engine = open_engines(url).write
     upgrade(engine)
     yield engine
     engine.dispose()

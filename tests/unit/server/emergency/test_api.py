@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
-from sqlmodel import SQLModel
 
 from server.emergency import handlers
 from server.emergency.api import routes, shown
 from server.emergency.ports import Here
 from server.emergency.store import SqlRuns, SqlTimers
 from server.http import User, install, signed_in
-from server.sql import open_sqlite
+from server.migrate import upgrade
+from server.sql import open_engines
 from server.unit import Unit
 from server.writer import Writer
 from tests.unit.server.emergency.cast import CHEN, LIU, SHELF, WANG, WORDS, ZHAO, Stage, raised
@@ -26,10 +26,10 @@ PEOPLE = {each.id: each for each in (CHEN, LIU, WANG, ZHAO)}
 class Server:
     """A writer on a file, the routes, and whoever the header says asks."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, url: str) -> None:
         self.stage = Stage()
-        self.engine = open_sqlite(path)
-        SQLModel.metadata.create_all(self.engine)
+        self.engine = open_engines(url).write
+        upgrade(self.engine)
         self.writer = Writer(self.engine, lambda _: defaultdict(tuple), self.stage.clock)
         app = FastAPI()
         install(app)
@@ -78,8 +78,8 @@ def asking(request: Request) -> User:
 
 
 @pytest.fixture
-def server(tmp_path: Any) -> Iterator[Server]:
-    made = Server(str(tmp_path / "watchkeeper.db"))
+def server(url: str) -> Iterator[Server]:
+    made = Server(url)
     yield made
     made.writer.close()
     made.engine.dispose()

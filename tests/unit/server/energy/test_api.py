@@ -81,9 +81,9 @@ def test_what_is_refused(path: str, role: str, status: int) -> None:
     ids=["no-history", "no-data"],
 )
 def test_the_whole_server_has_the_routes(
-    tmp_path: Path, history: Tracks | None, status: int, code: str
+    folder: Path, history: Tracks | None, status: int, code: str
 ) -> None:
-    house = House(tmp_path, history)
+    house = House(folder, history)
     try:
         client = TestClient(house.server.app, base_url=ORIGIN, headers=BROWSER)
         answer = client.get("/api/v1/energy/month", params={"month": "2026-05"})

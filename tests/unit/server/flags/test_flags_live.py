@@ -15,8 +15,8 @@ PANEL = "fire-panel/panel_state"
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    made = Home(tmp_path)
+def home(folder: Path) -> Iterator[Home]:
+    made = Home(folder)
     yield made
     made.close()
 

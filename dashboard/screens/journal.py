@@ -1,0 +1,121 @@
+"""The journal of events: who did what when, filtered, and as a file."""
+
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from dashboard.screens import Visit
+from dashboard.widgets.figures import day_and_minute, moment
+from dashboard.widgets.panels import panel
+
+KINDS: Final = ("alarm", "order", "run", "message", "flag")
+DAYS: Final = (1, 7, 30, 90)
+DAY_MS: Final = 86_400_000
+SHOWN: Final = 200
+Json = dict[str, Any]
+
+
+def draw(visit: Visit, site: Json) -> None:
+    """Draw this part of the screen."""
+    st.caption(_t(visit, "page-what"))
+    with panel(st.container(), "journal"):
+        asked = _asked(visit)
+        page = int(st.session_state.get("journal-page", 0))
+        found = visit.get("journal", limit=SHOWN, offset=page * SHOWN, **asked)
+        if found is None:
+            st.info(_t(visit, "page-wrong"))
+            return
+        _table(visit, site, found["lines"])
+        _steps(visit, page, more=found["more"])
+        st.link_button(
+            _t(visit, "page-export"),
+            f"/api/v1/journal/export?{urlencode({**asked, 'lang': visit.language})}",
+        )
+
+
+def _asked(visit: Visit) -> dict[str, str]:
+    """Return what the filters above the table ask for."""
+    days_box, kind_box, who_box, text_box = st.columns([1, 1, 1, 2])
+    days = days_box.selectbox(
+        _t(visit, "page-period"), DAYS, key="journal-days", on_change=_anew,
+        format_func=lambda n: _t(visit, "page-days", n=n),
+    )  # fmt: skip
+    kind = kind_box.selectbox(
+        _t(visit, "column-kind"), ["", *KINDS], key="journal-kind", on_change=_anew,
+        format_func=lambda word: _t(visit, f"kind-{word}") if word else visit.t("all"),
+    )  # fmt: skip
+    people = {each["id"]: each["name"] for each in visit.get("people") or []}
+    who = who_box.selectbox(
+        _t(visit, "column-name"), ["", "system", *people], key="journal-who", on_change=_anew,
+        format_func=lambda name: _who(visit, people, name),
+    )  # fmt: skip
+    text = text_box.text_input(_t(visit, "page-text"), key="journal-text", on_change=_anew)
+    start = str(int(visit.now().timestamp() * 1000) - days * DAY_MS)
+    given = {"from": start, "kind": kind, "by": who, "text": text.strip()[:200]}
+    return {name: value for name, value in given.items() if value}
+
+
+def _anew() -> None:
+    """Begin with the newest again: the filters have changed."""
+    st.session_state["journal-page"] = 0
+
+
+def _who(visit: Visit, people: dict[str, Any], name: str) -> str:
+    if not name:
+        return visit.t("all")
+    return visit.pick(people[name]) if name in people else _t(visit, "origin-system")
+
+
+def _table(visit: Visit, site: Json, lines: list[Json]) -> None:
+    if not lines:
+        st.caption(_t(visit, "page-none"))
+        return
+    zone = site["time_zone"]
+    rows = [
+        {
+            _t(visit, "column-recorded"): _at(each["recorded_at"], zone),
+            _t(visit, "column-happened"): _at(each["happened_at"], zone),
+            _t(visit, "column-kind"): _t(visit, f"kind-{each['kind']}"),
+            _t(visit, "column-what"): _what(visit, each),
+            _t(visit, "column-title"): visit.pick(each["title"]),
+            _t(visit, "column-name"): _by(visit, each),
+            _t(visit, "column-note"): visit.pick(each["note"]),
+            _t(visit, "column-point"): each["point"],
+        }
+        for each in lines
+    ]
+    st.dataframe(rows, hide_index=True, width="stretch", height=35 * min(len(rows) + 1, 16) + 2)
+
+
+def _steps(visit: Visit, page: int, *, more: bool) -> None:
+    newer, older, _ = st.columns([1, 1, 4])
+    if page and newer.button(_t(visit, "page-newer"), key="journal-newer", width="stretch"):
+        st.session_state["journal-page"] = page - 1
+        st.rerun()
+    if more and older.button(_t(visit, "page-older"), key="journal-older", width="stretch"):
+        st.session_state["journal-page"] = page + 1
+        st.rerun()
+
+
+def _at(unix_ms: int | None, zone: str) -> str:
+    if unix_ms is None:
+        return ""
+    return f"{day_and_minute(unix_ms, zone)[:5]} {moment(unix_ms, zone)}"
+
+
+def _what(visit: Visit, line: Json) -> str:
+    key = f"{line['kind']}-{line['what']}"
+    return _t(visit, key) if f"journal.{key}" in visit.texts.by_key else str(line["what"])
+
+
+def _by(visit: Visit, line: Json) -> str:
+    if line["origin"] == "person":
+        return visit.pick(line["name"])
+    edge = f" {line['edge']}" if line["edge"] else ""
+    origin = line["origin"]
+    return _t(visit, f"origin-{origin}") + edge
+
+
+def _t(visit: Visit, key: str, **facts: object) -> str:
+    return visit.texts(f"journal.{key}", visit.language, **facts)
