@@ -103,7 +103,7 @@ def stored(path: Path, load: Load) -> History:
             part = slice(first, first + COMMIT)
             own = np.full(len(at[part]), series, np.uint32)
             history.write(Batch(own, at[part], value[part], quality[part]))
-    history.settle()
+        history.settle()  # months come faster here than they are sealed
     return history
 
 
@@ -115,12 +115,13 @@ def name(number: int) -> PointId:
 def asked(history: History, of: Watch, period: Period) -> list[Raised]:
     """Return what the rule would have raised, as server/backtest_api.py finds it."""
     read, span = excerpt.straight(history), Span(period.start - before(of), period.end)
-    tracks: list[Track] = []
-    for point in points(of):
+    known: dict[PointId, Track] = {}
+    for point in dict.fromkeys(points(of)):
         columns = excerpt.whole(read, point, span, 2 * MONTH_S)
         if isinstance(columns, int):
             raise TypeError(f"{columns} readings")
-        tracks.append(Track(**columns))
+        known[point] = Track(**columns)
+    tracks = [known[point] for point in points(of)]
     found = backtest(of, tracks, period.start, period.end)
     if not all(coverage(track, period) for track in tracks):
         raise ValueError(f"{of.key}: no readings")

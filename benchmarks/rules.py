@@ -78,6 +78,7 @@ edges:
     units:
 """
 UNIT: Final = "      - {{id: u-{n}, profile: many, bus: lan, unit: {n}, place: house}}\n"
+FORMULA: Final = 'expression: {{true_when: "a > 2 * b + 30", points: {{a: p-0{a}, b: p-0{b}}}}}'
 # Of the 100 points of each unit: 160 limits, 14 rates, 13 expressions, 13 for silence.
 KINDS: Final = (
     ("limit", "p-*", "limit: {high: 40, low: 0, deadband: 1}"),
@@ -85,8 +86,7 @@ KINDS: Final = (
     ("limit-three", "p-100", "limit: {high: 42, low: -5, deadband: 1}"),
     ("rate", "p-05?", "rate: {rise: 20, fall: 20, window_s: 60}"),
     ("rate-two", "p-06[0-3]", "rate: {rise: 20, fall: 20, window_s: 60}"),
-    *((f"formula-{n}", f"p-0{n}", f'expression: {{true_when: "a > 2 * b + 30", '
-       f"points: {{a: p-0{n}, b: p-0{n - 50}}}}}") for n in range(83, 96)),
+    *((f"formula-{n}", f"p-0{n}", FORMULA.format(a=n, b=n - 50)) for n in range(83, 96)),
     ("silent", "p-07?", "stale: {after_s: 120}"),
     ("silent-two", "p-08[0-2]", "stale: {after_s: 120}"),
 )  # fmt: skip

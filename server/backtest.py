@@ -7,21 +7,25 @@ as the timers of the live server do; gaps freeze them.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from server import truth as truth_of
 from server import truths
 from server.alarms import decide
-from server.alarms.model import Effect, RuleState, Truth, Watch
+from server.alarms.model import Effect, Phase, RuleState, Truth, Watch
 from server.conditions import Bounds, inner, lookback, others
 from server.silence import silence
+from watchkeeper.batch import Flags, Times
 from watchkeeper.clock import unix_ms
 from watchkeeper.history import Track
 from watchkeeper.ids import PointId
 
+Positions: TypeAlias = npt.NDArray[np.intp]
 STEPS = 1_000  # between two questions whether there is still time
 
 
@@ -80,7 +84,7 @@ def backtest(
     tracks = heard(watch, tracks)
     of = truths.columns(tracks)
     first, last = (int(each) for each in np.searchsorted(of.at, (start, end)))
-    cases, free, held = _cases(watch, of, first, last)
+    cases, look = _looks(watch, of, first, last)
     player, place = _Player(watch, tracks[0], RuleState()), first
     steps = 0
     while place < last:
@@ -96,7 +100,7 @@ def backtest(
             else _TRUTHS[int(cases[place - first])]
         )
         player.learn(truth, known, at)
-        ahead = held if player.state.phase in decide.HOLDS else free
+        ahead = look.after(player.state)
         following = bisect_right(ahead, place)
         place = ahead[following] if following < len(ahead) else last
     player.until(end)
@@ -106,28 +110,69 @@ def backtest(
 _TRUTHS: dict[int, Truth] = {truths.UNKNOWN: None, 0: False, 1: True}
 
 
-def _cases(
-    watch: Watch, of: truths.Columns, first: int, last: int
-) -> tuple[truths.Cases | None, list[int], list[int]]:
-    """Return whether it is true (None: ask), and where a rule may change that is not, or is, true.
+@dataclass(slots=True)
+class _Looks:
+    """Where readings may change a rule; between two of these places none can."""
 
-    Between two of these places nothing a reading says can change anything.
-    """
+    normal: list[int]  # while it is normal: where it becomes true, for longer than a moment
+    leaving: list[int]  # while it is not true
+    of_grade: Callable[[int], list[int]]  # while it was true, by the grade it has or is about to
+    held: dict[int, list[int]] = field(default_factory=dict)  # those that were needed
+
+    def after(self, state: RuleState) -> list[int]:
+        """Return the places for where a rule stands."""
+        if state.phase is Phase.NORMAL:
+            return self.normal
+        if state.phase not in decide.HOLDS:
+            return self.leaving
+        grade = state.toward or state.grade
+        if grade not in self.held:
+            self.held[grade] = self.of_grade(grade)
+        return self.held[grade]
+
+
+def _looks(
+    watch: Watch, of: truths.Columns, first: int, last: int
+) -> tuple[truths.Cases | None, _Looks]:
+    """Return whether it is true from `first` on (None: ask), and where to look."""
     condition, kind = watch.condition, inner(watch.condition)
+    delay, at = watch.rule.on_delay_s * 1000, of.at[first:last]
     if isinstance(kind, Bounds):
-        free, held = truths.regions(condition, kind, of.own, of.at)
-        return None, _changes(free, first, last), _changes(held, first, last)
+
+        def regions(grade: int) -> tuple[truths.Cases, truths.Cases]:
+            return truths.regions(condition, kind, of.own[first:last], at, grade)
+
+        free, held = regions(0)
+        normal, leaving = _lasting(free > 0, held, at, delay), _changes(free)
+        return None, _Looks(
+            (normal + first).tolist(),
+            (leaving + first).tolist(),
+            lambda grade: (_changes(regions(grade)[1]) + first).tolist(),
+        )
     found = truths.truths(condition, of)[first:last]
     cases = np.where(np.isnan(found), truths.UNKNOWN, found).astype(np.int8)
-    places = _changes(cases, 0, last - first, first)
-    return cases, places, places
+    places: list[int] = (_changes(cases) + first).tolist()
+    normal = _lasting(cases > 0, cases, at, delay)
+    return cases, _Looks((normal + first).tolist(), places, lambda _: places)
 
 
-def _changes(cases: truths.Cases, first: int, last: int, offset: int = 0) -> list[int]:
+def _lasting(true: Flags, held: truths.Cases, at: Times, delay: float) -> Positions:
+    """Return where it becomes true, unless it is known to be false again before the delay is over.
+
+    A delay that begins and is broken off leaves a normal rule as it was.
+    """
+    begins = np.flatnonzero(true[1:] & ~true[:-1]) + 1
+    ends = np.flatnonzero(held <= 0)  # not true any more, or unknown: that freezes the delay
+    which = np.searchsorted(ends, begins, "right")
+    over = np.append(ends, len(held) - 1)[which]
+    known = (which < len(ends)) & (held[over] != truths.UNKNOWN)
+    found: Positions = begins[~(known & (at[over] - at[begins] < delay))]
+    return found
+
+
+def _changes(cases: truths.Cases) -> Positions:
     """Return the places after the first that differ from the one before."""
-    own = cases[first:last]
-    places: list[int] = (np.flatnonzero(own[1:] != own[:-1]) + (1 + first + offset)).tolist()
-    return places
+    return np.flatnonzero(cases[1:] != cases[:-1]) + 1
 
 
 def replay(

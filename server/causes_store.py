@@ -67,6 +67,7 @@ _RECENT = (
     .limit(sa.bindparam("most"))
 )
 _FLOOD = sa.select(FLOODS.c.began_at).where(FLOODS.c.ended_at.is_(None))
+_NOW = "flood"  # what units of work remember it under: every alarm asks
 
 
 class SqlCauses:
@@ -107,12 +108,16 @@ class SqlCauses:
 
     def flood(self) -> datetime | None:
         """Return since when there are more alarms than a person can take; None: there are not."""
+        return self._unit.remembered(_NOW, self._flood)
+
+    def _flood(self) -> datetime | None:
         found: datetime | None = self._run(_FLOOD, {}).scalar()
         return found
 
     def flooding(self, began: datetime | None) -> None:
         """Note that a flood begins, or with None that it is over."""
         now = self._unit.now
+        self._unit.forget(_NOW)
         if began is None:
             self._run(sa.update(FLOODS).where(FLOODS.c.ended_at.is_(None)), {"ended_at": now})
         else:
@@ -129,7 +134,7 @@ class SqlCauses:
         Timers(self._unit).set(Timer(SETTLED, root, 0, due))
 
     def _run(self, statement: sa.Executable, row: dict[str, Any]) -> Any:
-        return self._unit.session.connection().execute(statement, row)
+        return self._unit.connection.execute(statement, row)
 
 
 def flood_now(engine: sa.Engine) -> dict[str, int | None]:

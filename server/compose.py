@@ -38,6 +38,8 @@ from server.past import Past
 from server.quarantine_api import quarantine_routes
 from server.reactions import Sure
 from server.replay_api import replay_routes
+from server.rulebook import store as rulebook
+from server.rules_here import text_of
 from server.sql import Engines
 from server.stream import Hub
 from server.subjects import Worker
@@ -201,7 +203,7 @@ class Server:
             kpi_routes(parts),
             journal_routes(parts),
             why_routes(parts, self.edges),
-            backtest_routes(parts),
+            backtest_routes(parts, text_of(parts)),
             supervision_routes(parts, self.edges),
             duty.duty_routes(parts, self.edges, self._outside.events),
             replay_routes(parts, self.edges, self._outside.events),
@@ -224,7 +226,9 @@ def _parts(settings: Settings, outside: Outside) -> Parts:
     plant = site.load(settings.site_file(), catalog / "profiles")
     for each in plant.left_out:
         log.error("device left out", extra=each.facts)
-    book = rules.load(catalog / "rules", plant)
+    with outside.engines.read.connect() as connection:
+        approved = {key: each.text for key, each in rulebook.approved(connection).items()}
+    book = rules.load(catalog / "rules", plant, approved)
     latest = _latest(plant, outside)
     states = alarm_store.states(outside.engines.read)
     return Parts(

@@ -18,7 +18,7 @@ from server.parts import Parts
 from server.people import handlers as people_handlers
 from server.people.api import Door
 from server.people.model import Person
-from server.people.store import Doorman, SqlPeople
+from server.people.store import Doorman, SqlPeople, everybody
 from server.rules import place_name
 from server.timers import Action, Timer, Timers
 from server.unit import Unit
@@ -172,7 +172,7 @@ def doorman(parts: Parts, do: Do) -> Callable[[str], User | None]:
 
 
 def _staff(unit: Unit, parts: Parts) -> Staff:
-    return Staff(lambda: SqlPeople(unit.session.connection()).all(), parts.texts)
+    return Staff(lambda: everybody(unit), parts.texts)
 
 
 def _accounts(parts: Parts) -> list[Person]:

@@ -113,6 +113,16 @@ class AlarmsExplained:
 
 
 @dataclass(frozen=True, slots=True)
+class RuleApproved:
+    """A revision of a rule is to be in effect."""
+
+    key: str
+    revision: int
+    by: PersonId
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmAcknowledged:
     """A person said: seen, mine."""
 
@@ -271,6 +281,7 @@ Event = (
     | FlagEnded
     | WalkTestEnded
     | AlarmsExplained
+    | RuleApproved
     | AlarmAcknowledged
     | AlarmReturned
     | OrderOpened

@@ -38,17 +38,15 @@ class Seen:
     def first_time(self, event: EventId, point: PointId, at: datetime) -> bool:
         """Note the event; False when it is known already."""
         row = {"id": event, "point": point, "at": at, "recorded_at": self._unit.now}
-        return self._unit.session.connection().execute(_NOTE, row).rowcount > 0
+        return self._unit.connection.execute(_NOTE, row).rowcount > 0
 
     def newest(self, point: PointId) -> datetime | None:
         """Return the source time of the point's newest event; None when it has none."""
-        newest: datetime | None = (
-            self._unit.session.connection().execute(_NEWEST, {"which": point}).scalar()
-        )
+        newest: datetime | None = self._unit.connection.execute(_NEWEST, {"which": point}).scalar()
         return newest
 
     def forget(self, most: int) -> int:
         """Delete events older than 90 days, at most so many at once; return how many went."""
         old = sa.select(SEEN.c.id).where(SEEN.c.recorded_at < self._unit.now - KEPT).limit(most)
-        gone = self._unit.session.connection().execute(sa.delete(SEEN).where(SEEN.c.id.in_(old)))
+        gone = self._unit.connection.execute(sa.delete(SEEN).where(SEEN.c.id.in_(old)))
         return int(gone.rowcount)

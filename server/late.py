@@ -75,11 +75,8 @@ class Late:
         at, since = watermarks.marked(read)
         self._keys = {key: when for key, when in at.items() if "|" in key}
         self.marks = Marks(latest.index, at, since)
-        live = {item.id for item in rules.plant.points() if item.point.point_class == "telemetry"}
-        found = (watch for watch in rules.watches.values() if watch.point in live)
-        self._watches = sorted(found, key=lambda each: (each.rule.priority, each.point))
-        self._heard = np.zeros(len(latest.names) + 1, np.bool_)  # somebody has a rule on it
-        self._heard[latest.slots([p for watch in self._watches for p in points(watch)])] = True
+        self._rules = rules
+        self.learn()
         self.edges = {edge: self._coverage(edge) for edge in latest.edge_slots}
         for gap in watermarks.gaps(read):
             if cover := self.edges.get(EdgeId(gap.edge)):
@@ -92,6 +89,16 @@ class Late:
         self._lock = Lock()
         self._stop = Event()
         self._thread = Thread(target=self._run, name="late", daemon=True)
+
+    def learn(self) -> None:
+        """Take over the rules on readings; again when they change."""
+        items, latest = self._rules.plant.points(), self._latest
+        live = {item.id for item in items if item.point.point_class == "telemetry"}
+        found = (watch for watch in self._rules.watches.values() if watch.point in live)
+        watches = sorted(found, key=lambda each: (each.rule.priority, each.point))
+        heard = np.zeros(len(latest.names) + 1, np.bool_)  # somebody has a rule on it
+        heard[latest.slots([p for watch in watches for p in points(watch)])] = True
+        self._watches, self._heard, self._known = watches, heard, self._rules.watches
 
     def listen(self, bus: Bus) -> None:
         """Subscribe to what edges say of their journals."""
@@ -146,6 +153,8 @@ class Late:
             self._gone += cover.live(int(batch.at[0]), int(batch.at[-1]))
             fresh = [hole.gap for hole in cover.holes if hole.gap not in known]
             self._new += [gap for gap in fresh if gap.end - gap.start > OUTAGE_MS]
+        if self._known is not self._rules.watches:
+            self.learn()
         chosen = self._heard[batch.series]
         slots, at = batch.series[chosen], batch.at[chosen]
         first = slots[self.marks.at[slots] == 0]

@@ -45,6 +45,7 @@ class Latest:
         self.quality = np.full(count + 1, STALE, np.uint8)  # as it came; STALE: never came
         self.seen = np.full(count + 1, now, np.int64)  # when something good came, our time
         self.heard = np.full(count + 1, now, np.int64)  # when its edge said it is there, our time
+        self.met = np.zeros(count + 1, np.bool_)  # its edge has spoken since we began
         self.stale = np.zeros(count + 1, np.bool_)
         self.cut_off = np.zeros(count + 1, np.bool_)  # its edge is lost: nothing is known of it
         self.patience = np.array(
@@ -100,11 +101,13 @@ class Latest:
         if slots is None:
             return
         with self._lock:
-            self.heard[slots] = now
+            self.heard[slots], self.met[slots] = now, True
             for unit, age_s in ages.items():
                 own = self._unit_slots.get(unit, _NONE)
                 own = own[(self.quality[own] < FIRST_BAD) | (self.at[own] == NEVER)]
-                self.seen[own] = np.maximum(self.seen[own], now - round(age_s * 1000))
+                answered = now - round(age_s * 1000)
+                never = self.at[own] == NEVER  # the edge knows of the time before we began
+                self.seen[own] = np.where(never, answered, np.maximum(self.seen[own], answered))
 
     def prime(self, readings: Iterable[Reading], now: int) -> None:
         """Begin with what the history store has that is fresh; no rule is decided on it."""
@@ -119,10 +122,11 @@ class Latest:
     def silence_s(self, slots: Positions) -> Floats:
         """Return for how long nothing good had come when the edge was heard last, (n,) seconds.
 
-        So the silence of a device is told from that of its edge or of the broker. NaN: edge lost.
+        So the silence of a device is told from that of its edge or of the broker. NaN: edge lost,
+        or not heard since we began: a restart ends no silence.
         """
         silence = np.maximum(self.heard[slots] - self.seen[slots], 0) / 1000
-        return np.where(self.cut_off[slots], np.nan, silence)
+        return np.where(self.cut_off[slots] | ~self.met[slots], np.nan, silence)
 
     def slots(self, points: Iterable[str]) -> Positions:
         """Return the slots of those points that the site has."""

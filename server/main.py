@@ -16,6 +16,7 @@ from adapters.channels.webhook import Webhook
 from adapters.history import open_history
 from adapters.report import excel, pdf
 from adapters.system_clock import SystemClock
+from server.alone import Alone
 from server.compose import Outside, Server
 from server.migrate import upgrade
 from server.outward import Outward
@@ -46,6 +47,12 @@ def run(settings: Settings, *, demo: bool = False) -> int:
     Raises ConfigError: the site, a profile, a rule or [history] does not make sense.
     """
     logs.start()
+    engines = _database(settings)
+    with Alone(engines.write):
+        return _run(settings, engines, demo=demo)
+
+
+def _run(settings: Settings, engines: Engines, *, demo: bool) -> int:
     clock = SystemClock()
     site_id = site.load(settings.site_file(), settings.catalog_folder() / "profiles").site.site.id
     history = Past(partial(open_history, settings, site_id, clock, writable=False))
@@ -53,7 +60,7 @@ def run(settings: Settings, *, demo: bool = False) -> int:
     events = _connect(settings, f"server-{site_id}", state)
     live = _connect(settings, f"server-{site_id}-data", None)
     outside = Outside(
-        _database(settings),
+        engines,
         events,
         live,
         history,

@@ -8,7 +8,7 @@ from server.emergency.ports import Here
 from server.emergency.store import SqlRuns, SqlTimers
 from server.parts import Parts
 from server.people.model import Person as Account
-from server.people.store import SqlPeople
+from server.people.store import everybody
 from server.rules import place_name
 from server.unit import Unit
 from watchkeeper.documents import Text
@@ -74,12 +74,11 @@ def maker(parts: Parts) -> Callable[[Unit], Here]:
     names = PlantNames(parts.plant)
 
     def here(unit: Unit) -> Here:
-        people = SqlPeople(unit.session.connection())
         return Here(
             runs=SqlRuns(unit),
             plans=parts.plans,
             timers=SqlTimers(unit),
-            people=Staff(people.all),
+            people=Staff(lambda: everybody(unit)),
             names=names,
             words=parts.texts.by_key,
             site=parts.plant.site.site.id,

@@ -1,6 +1,6 @@
 """The rule book: catalog/rules read, checked with file and line, bound to the points of a site."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache, partial
@@ -26,9 +26,9 @@ SCHEMA = "wk.rules/1"
 _SEEN = Codes(frozenset({0.0}), inverted=True)  # of a signal: anything but 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rulebook:
-    """Every watch of a site."""
+    """Every watch of a site; each part is replaced whole when a rule changes."""
 
     rules: Mapping[str, Rule]
     watches: Mapping[str, Watch]  # by key; those on values
@@ -44,6 +44,11 @@ class Rulebook:
         rule, _, point = key.partition("|")
         known = rule in self.rules and self.rules[rule].signal
         return self.signal(rule, PointId(point)) if known else None
+
+    def take(self, new: "Rulebook") -> None:
+        """Be what another book says from now on."""
+        self.rules, self.watches, self.stale = new.rules, new.watches, new.stale
+        self.calendars, self.hanging = new.calendars, new.hanging
 
     def signal(self, rule: str, point: PointId) -> Watch:
         """Return the watch of something the server itself sees: edge-lost of "plant-b1/state"."""
@@ -68,9 +73,10 @@ def check_file(path: Path, catalog: Path) -> list[Rule]:
     return [rule for rule, _ in found]
 
 
-def load(folder: Path, plant: Plant) -> Rulebook:
+def load(folder: Path, plant: Plant, approved: Mapping[str, str] | None = None) -> Rulebook:
     """Return the rules of a folder bound to the plant; ConfigError says file, line and field.
 
+    `approved` has texts in place of rules of the folder, by key; "": the rule has left.
     Beside the folder stand `profiles`, `calendars` and `overrides/<site>.yaml`, where it has them.
     """
     rules: dict[str, Rule] = {}
@@ -81,6 +87,8 @@ def load(folder: Path, plant: Plant) -> Rulebook:
                 raise where.refuse(f"rule `{rule.key}` stands twice", "rename one of them", "key")
             rules[rule.key] = rule
             found.append((rule, where))
+    found = _with(approved or {}, found)
+    rules = {rule.key: rule for rule, _ in found}
     check_echoes(rules, [(rule.key, where) for rule, where in found if rule.echo_of])
     about = plant.site.site
     binder = _Binder(
@@ -100,6 +108,24 @@ def load(folder: Path, plant: Plant) -> Rulebook:
     )
 
 
+def _with(
+    approved: Mapping[str, str], found: Sequence[tuple[Rule, Where]]
+) -> list[tuple[Rule, Where]]:
+    """Return the rules with what was approved in place of older ones of the same key."""
+    of_file = {rule.key: rule.revision for rule, _ in found}
+    texts = {
+        key: _read(documents.source(text, SCHEMA, where=f"rule {key}"), text) if text else []
+        for key, text in approved.items()
+    }
+    newer = {
+        key: read
+        for key, read in texts.items()
+        if not read or read[0][0].revision > of_file.get(key, 0)  # a newer catalog counts
+    }
+    kept = [each for each in found if each[0].key not in newer]
+    return kept + [each for read in newer.values() for each in read]
+
+
 def drafted(text: str, book: Rulebook, profiles: Path) -> list[Watch]:
     """Return the watches of rules that are not in the catalog; no override of the site counts.
 
@@ -108,6 +134,12 @@ def drafted(text: str, book: Rulebook, profiles: Path) -> list[Watch]:
     source = documents.source(text, SCHEMA, where="rule")
     binder = _Binder(book.plant, book.calendars, Site(), Known(book.plant.profiles, profiles))
     return [watch for rule, where in _read(source, text) for watch in binder.bound(rule, where)]
+
+
+def read(text: str) -> list[Rule]:
+    """Return the rules of a text that is not in the catalog; ConfigError: a mistake."""
+    source = documents.source(text, SCHEMA, where="rule")
+    return [rule for rule, _ in _read(source, text)]
 
 
 def _read(source: Source, text: str) -> list[tuple[Rule, Where]]:

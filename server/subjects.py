@@ -36,6 +36,8 @@ from server.plan_here import maker
 from server.reactions import KIND as REACTION
 from server.reactions import again
 from server.rule_timers import calmed, ended, flood_over, settled
+from server.rulebook import api as rulebook
+from server.rules_here import shelf as rule_shelf
 from server.stream import Own
 from server.timers import Action, Timer
 from server.unit import Unit
@@ -58,6 +60,7 @@ def routers(parts: Parts, do: Do) -> list[APIRouter]:
     """Return the routes under /api/v1."""
     return [
         flags.routes(switchboard(parts, do)),  # before /alarms/{alarm}
+        rulebook.routes(rule_shelf(parts, do)),
         alarms.routes(do, parts.read, parts.new_id, partial(notify_store.told_of, parts.read)),
         energy.routes(_energy(parts), parts.clock, parts.printers),
         emergency.routes(do, parts.read, maker(parts), parts.plans),

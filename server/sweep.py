@@ -50,11 +50,8 @@ class Sweep:
         self._latest, self._watching, self._edges = latest, watching, edges
         self._overload, self._buses = overload, buses
         self._writer, self._clock, self._judge = writer, clock, judge
-        self._watches = list(rules.stale.values())
-        self._slots = latest.slots([watch.point for watch in self._watches])
-        self._after_s = np.array(
-            [w.condition.high for w in self._watches if isinstance(w.condition, Bounds)]
-        )
+        self._rules = rules
+        self._learn()
         self._tidy_at = clock.tick()
         self._stop = Event()
         self._thread = Thread(target=self._run, name="sweep", daemon=True)
@@ -76,6 +73,8 @@ class Sweep:
         self._buses.look()
         self._overload.look()
         self._latest.sweep(now)
+        if self._rules.stale is not self._stale:
+            self._learn()
         if not self._watches:
             return
         silence = self._latest.silence_s(self._slots)
@@ -85,6 +84,15 @@ class Sweep:
         for number in np.flatnonzero(known & ((silence > self._after_s) != true)).tolist():
             at = datetime.fromtimestamp(now / 1000, UTC)
             self._judge.observe(self._watches[number], Sample(at, float(silence[number])))
+
+    def _learn(self) -> None:
+        """Take over the rules on silence."""
+        self._stale = self._rules.stale
+        self._watches = list(self._stale.values())
+        self._slots = self._latest.slots([watch.point for watch in self._watches])
+        self._after_s = np.array(
+            [w.condition.high for w in self._watches if isinstance(w.condition, Bounds)]
+        )
 
     def tidy(self) -> None:
         """Delete a slice of what is too old."""

@@ -9,6 +9,7 @@ from server.flags import store as flags
 from server.notify import store as notify
 from server.orders import store as orders
 from server.people import store as people
+from server.rulebook import store as rulebook
 
 OWNERS = (
     alarms,
@@ -19,6 +20,7 @@ OWNERS = (
     notify,
     orders,
     people,
+    rulebook,
     timers,
     unit,
     watermarks,

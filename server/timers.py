@@ -76,7 +76,7 @@ class Timers:
             "due": timer.due,
             "facts": msgspec.json.encode(timer.facts).decode(),
         }
-        self._unit.session.connection().execute(_SET, row)
+        self._unit.connection.execute(_SET, row)
         self._unit.due.append(timer.due)
 
     def cancel(self, kind: str, subject: str) -> None:

@@ -20,11 +20,11 @@ from server.conditions import (
     Jump,
     Kind,
     Rate,
-    Side,
     Stuck,
     Within,
     inner,
 )
+from server.truth import edge
 from watchkeeper.batch import Flags, Floats, Times
 from watchkeeper.history import HOLD_MS, Track
 
@@ -47,15 +47,28 @@ def columns(tracks: Sequence[Track]) -> Columns:
     own = tracks[0]
     if len(tracks) == 1:
         return Columns(own.at, own.value, (), np.ones(len(own.at), np.bool_))
-    at = np.unique(np.concatenate([track.at for track in tracks]))
+    at = _instants([track.at for track in tracks])
     value, fresh = _standing(own, at)
     others = (_standing(track, at) for track in tracks[1:])
     return Columns(at, value, [np.where(good, each, np.nan) for each, good in others], fresh)
 
 
+def _instants(every: Sequence[Times]) -> Times:
+    """Return all instants, each once, ascending; points polled together have the same."""
+    first, *more = every
+    different = [each for each in more if not np.array_equal(each, first)]
+    if not different:
+        return first
+    at = np.sort(np.concatenate([first, *different]), kind="stable")  # ascending runs: a merge
+    found: Times = at[np.diff(at, prepend=at[:1] - 1) > 0]
+    return found
+
+
 def _standing(track: Track, at: Times) -> tuple[Floats, Flags]:
     if not len(track.at):
         return np.full(len(at), np.nan), np.zeros(len(at), np.bool_)
+    if len(track.at) == len(at):  # none but its own instants
+        return track.value, np.ones(len(at), np.bool_)
     place = np.searchsorted(track.at, at, "right") - 1
     before = np.maximum(place, 0)
     fresh: Flags = (place >= 0) & (at - track.at[before] <= HOLD_MS)
@@ -70,14 +83,17 @@ def truths(condition: Condition, of: Columns) -> Floats:
     return found
 
 
-def regions(condition: Condition, bounds: Bounds, value: Floats, at: Times) -> tuple[Cases, Cases]:
+def regions(
+    condition: Condition, bounds: Bounds, value: Floats, at: Times, now: int = 0
+) -> tuple[Cases, Cases]:
     """Return two numbers for each reading, (n,): equal neighbours are the same case.
 
-    The first where the rule was not true, the second where it was: then a deadband counts.
+    The first where the rule was not true, the second where it was: then a deadband counts, and
+    which of several limits it has now (`alarms/decide.py: grade`).
     """
-    sides = bounds.sides
-    above = {bounds.inner_high, *(t for s in sides if s.above for t in _edges(s))}
-    below = {bounds.inner_low, *(t for s in sides if not s.above for t in _edges(s))}
+    above, below = {bounds.inner_high}, {bounds.inner_low}
+    for number, side in enumerate(bounds.sides, 1):
+        (above if side.above else below).add(edge(bounds, now, number))
     free, held = (
         _cases(value, *edges) for edges in (({bounds.high}, {bounds.low}), (above, below))
     )
@@ -89,16 +105,12 @@ def regions(condition: Condition, bounds: Bounds, value: Floats, at: Times) -> t
 
 def _cases(value: Floats, above: set[float], below: set[float]) -> Cases:
     found = np.zeros(len(value), np.int8)
-    for edge in above - {np.inf}:
-        found += value > edge
-    for edge in below - {-np.inf}:
-        found += (value < edge) * np.int8(BELOW)
+    for bound in above - {np.inf}:
+        found += value > bound
+    for bound in below - {-np.inf}:
+        found += (value < bound) * np.int8(BELOW)
     found[np.isnan(value)] = UNKNOWN
     return found
-
-
-def _edges(side: Side) -> tuple[float, float]:
-    return side.bound, side.inner
 
 
 def _truths(kind: Kind, of: Columns) -> Floats:

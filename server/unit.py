@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from sqlmodel import Field, Session, SQLModel
 
 from server.events import Event
 
+_T = TypeVar("_T")
 Reaction: TypeAlias = Callable[[Any], None]
 Table: TypeAlias = Mapping[type[Event], Sequence[Reaction]]
 Reactions: TypeAlias = Callable[["Unit"], Table]
@@ -47,6 +48,7 @@ class Unit:
 
     def __init__(self, session: Session, reactions: Reactions, now: datetime) -> None:
         self.session = session
+        self.connection = session.connection()  # asked for once: it is not cheap
         self.now = now  # of the whole unit, so that its rows agree
         self.changes: list[Change] = []
         self.after: list[Callable[[], None]] = []  # called by the writer once this is committed
@@ -63,6 +65,21 @@ class Unit:
     def changed(self, kind: str, body: Mapping[str, object]) -> None:
         """Note for the screens what is true after the commit."""
         self.changes.append(Change(0, kind, msgspec.json.encode(body)))
+
+    def remembered(self, name: str, read: Callable[[], _T]) -> _T:
+        """Return what `read` gives; read once for all units of a commit, until one forgets it.
+
+        Only for what is read by nearly every unit and changed by few: each writer must forget.
+        """
+        memo = self.session.info
+        if name not in memo:
+            memo[name] = read()
+        found: _T = memo[name]
+        return found
+
+    def forget(self, name: str) -> None:
+        """Say that what is remembered under a name is being changed."""
+        self.session.info.pop(name, None)
 
     def afterwards(self, call: Callable[[], None]) -> None:
         """Call this once the unit is committed, on the writer's thread, before anyone is answered.

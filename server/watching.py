@@ -2,11 +2,11 @@
 
 Each point of the live lane has a quiet band, in which no value can change the state of a rule that
 hears it (architecture §6, server/bands.py). While a change of a rule is on its way to the table the
-bands of its points are empty: every reading of them goes to the writer, in order, so that none is
-judged by a state that is out of date.
+bands are those of the state it leads to. After an unknown value they are empty meanwhile: a timer
+may be faster than the writer, and then every reading goes to the writer, in order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import inf, nan
 from threading import Lock
 from typing import NamedTuple, TypeAlias
@@ -60,18 +60,11 @@ class Watching:
         latest: Latest,
     ) -> None:
         """Begin with the states that stand in the table."""
-        every = list(watches)
-        by_name = by_point(every)
-        self.watches = [by_name.get(name, []) for name in latest.names] + [[]]  # on its values
-        count = len(self.watches)
-        self._slots: dict[str, tuple[int, ...]] = {}  # of the inputs of a watch
-        self._hearing: list[list[tuple[Watch, Inputs]]] = [[] for _ in range(count)]
+        count = len(latest.names) + 1
         self._states = dict(states)
         self._memory = {key: state.memory for key, state in states.items()}
-        self._bands: dict[str, list[Band]] = {}
-        self._learning: set[str] = {w.key for w in every if remembers(w.condition)}
-        self._paced = {w.key for w in every if isinstance(inner(w.condition), Expression)}
         self._flying: dict[str, int] = {}  # changes not yet in the table
+        self._ahead: dict[str, RuleState] = {}  # where those lead to; absent: nobody can tell
         self._ran: dict[str, int] = {}  # when an expression was evaluated, ms
         self.due: dict[str, Watch] = {}  # expressions to be evaluated once their pace allows it
         self._fed: dict[int, tuple[int, float]] = {}  # the reading before those judged now
@@ -81,15 +74,36 @@ class Watching:
         self._quality = np.zeros(count, np.uint8)
         self._low, self._high = np.full(count, -inf), np.full(count, inf)
         self._until = np.full(count, NEVER, np.int64)
-        self._keeps = np.zeros(count, np.bool_)  # somebody remembers its readings
         self.held = False  # what was missed is evaluated first: server/late.py
         self._lock = Lock()
         self._live = np.zeros(count, np.bool_)
         for item in plant.points():
             self._live[latest.index[item.id]] = item.point.point_class == "telemetry"
+        self._begin(list(watches), latest)
+
+    def _begin(self, every: Sequence[Watch], latest: Latest) -> None:
+        by_name = by_point(every)
+        self.watches = [by_name.get(name, []) for name in latest.names] + [[]]  # on its values
+        count = len(self.watches)
+        self._slots: dict[str, tuple[int, ...]] = {}  # of the inputs of a watch
+        self._hearing: list[list[tuple[Watch, Inputs]]] = [[] for _ in range(count)]
+        self._bands: dict[str, list[Band]] = {}
+        self._learning: set[str] = {w.key for w in every if remembers(w.condition)}
+        self._paced = {w.key for w in every if isinstance(inner(w.condition), Expression)}
+        self._keeps = np.zeros(count, np.bool_)  # somebody remembers its readings
         for watch in every:
             self._enter(watch, latest)
+            if watch.key in self._flying:
+                self._settle(watch, 0)
         self._narrow(range(count))
+
+    def take(self, watches: Iterable[Watch], latest: Latest, changed: Iterable[str]) -> None:
+        """Go on with other watches; those that changed begin with nothing remembered."""
+        with self._lock:
+            for key in changed:
+                self._memory.pop(key, None)
+            self.due = {}
+            self._begin(list(watches), latest)
 
     def state(self, key: str) -> RuleState:
         """Return where a watch stands by the last commit."""
@@ -191,8 +205,11 @@ class Watching:
                 self._flying[watch.key] = left
             else:
                 del self._flying[watch.key]
-            slots = self._slots[watch.key]
-            self._narrow(self._settle(watch, int(self._at[slots[0]])))
+                self._ahead.pop(watch.key, None)
+            slots = self._slots.get(watch.key)
+            if slots:  # the rule may have left meanwhile
+                now = next(w for w, _ in self._hearing[slots[0]] if w.key == watch.key)
+                self._narrow(self._settle(now, int(self._at[slots[0]])))
 
     def _enter(self, watch: Watch, latest: Latest) -> None:
         points = (watch.point, *others(watch.condition))
@@ -238,17 +255,21 @@ class Watching:
 
     def _look(self, watch: Watch, at: int, sample: Sample) -> Move | None:
         key, condition, memory = watch.key, watch.condition, None
-        state = self._states.get(key, NEW)
+        state = self._ahead.get(key) or self._states.get(key, NEW)
         if key in self._learning:
             if self._too_soon(watch, at):
                 return None
             memory = self._memory[key]
             sample = Sample(sample.at, truth_of.own(condition, memory, sample.value))
-        waiting = key in self._flying
-        if waiting or _moves(watch, state, sample, at, memory or NOTHING) or (
+        blind = key in self._flying and key not in self._ahead
+        if blind or _moves(watch, state, sample, at, memory or NOTHING) or (
             memory is not None and truth_of.worth_keeping(condition, state.memory, memory)
         ):  # fmt: skip
             self._flying[key] = self._flying.get(key, 0) + 1
+            if blind or sample.value is None:
+                self._ahead.pop(key, None)
+            else:
+                self._ahead[key], _ = decide.learn(watch, state, sample, memory)
             return Move(watch, sample, memory)
         return None
 
@@ -266,13 +287,13 @@ class Watching:
         """Give a watch the bands it has now; return the slots they are about."""
         key = watch.key
         slots = self._slots[key]
-        if key in self._flying:
+        if key in self._flying and key not in self._ahead:
             self._bands[key] = [EMPTY] * len(slots)
         elif key in self.due:
             self._bands[key] = [WIDE._replace(until=self._ran[key] + PACE_MS)] * len(slots)
         else:
             memory, last = self._memory.get(key, NOTHING), float(self._last[slots[0]])
-            state = self._states.get(key, NEW)
+            state = self._ahead.get(key) or self._states.get(key, NEW)
             self._bands[key] = bands(watch.condition, state, last, at, memory)
         return slots
 

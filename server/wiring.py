@@ -19,6 +19,7 @@ from server.notify import handlers as notify
 from server.orders import handlers as orders
 from server.parts import Parts
 from server.plan_here import maker
+from server.rules_here import rule_approved
 from server.unit import Reaction, Reactions, Table, Unit
 from watchkeeper.ids import PointId
 
@@ -50,6 +51,7 @@ def reactions(parts: Parts) -> Reactions:
                 partial(orders.explained, desk=sends),
                 partial(notify.explained, office=bureau),
             ),
+            events.RuleApproved: (partial(rule_approved, unit=unit, parts=parts),),
             events.AlarmAcknowledged: (
                 partial(notify.alarm_acknowledged, office=bureau),
                 partial(emergency.alarm_acknowledged, here=runs),

@@ -143,14 +143,15 @@ class Writer:
                 return
 
     def _one(self, session: Session, asked: _Asked, finished: list[_Finished]) -> None:
-        savepoint = session.connection().begin_nested()
         unit = Unit(session, self._reactions, self._clock.now())
+        savepoint = unit.connection.begin_nested()
         try:
             result = asked.work(unit)
             unit.react()
             savepoint.commit()
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever asked
             savepoint.rollback()
+            session.info.clear()  # what it may have read of its own changes
             asked.done.set_exception(error)
         else:
             finished.append(_Finished(asked, result, unit))

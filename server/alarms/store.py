@@ -157,7 +157,8 @@ _NEWEST = (
     .order_by(ALARMS.c.raised_at.desc(), ALARMS.c.id.desc())
     .limit(1)
 )
-_HOLDS = sa.select(HOLDS).where(HOLDS.c.subject.in_(sa.bindparam("subjects", expanding=True)))
+_HOLDS = sa.select(HOLDS).order_by(HOLDS.c.flag)
+_HELD = "holds"  # what units of work remember them under: nearly none, asked for by every alarm
 _ADD = sa.insert(ALARMS)
 _SAVE = sa.update(ALARMS).where(ALARMS.c.id == sa.bindparam("which"))
 _CLOSE = _SAVE.values(open_key=None)
@@ -216,17 +217,22 @@ class SqlAlarms:
 
     def hold(self, hold: Hold) -> None:
         """Store a flag, or what it has become."""
-        self.unhold(hold.flag)
+        self.unhold(hold.flag)  # and forgets what is remembered
         row = {name: getattr(hold, name) for name in ("flag", "kind", "subject", "until")}
         self._run(sa.insert(HOLDS), row)
 
     def unhold(self, flag: str) -> None:
         """Forget a flag; none is no error."""
         self._run(sa.delete(HOLDS).where(HOLDS.c.flag == flag), {})
+        self._unit.forget(_HELD)
 
     def holds(self, subjects: Sequence[str]) -> list[Hold]:
         """Return the flags of any of these subjects."""
-        found = self._run(_HOLDS, {"subjects": list(subjects)})
+        held = self._unit.remembered(_HELD, self._all_holds)
+        return [each for each in held if each.subject in subjects]
+
+    def _all_holds(self) -> list[Hold]:
+        found = self._run(_HOLDS, {})
         return [Hold(row.flag, row.kind, row.subject, row.until) for row in found]
 
     def touched(self, subject: str, kind: str) -> list[Alarm]:
@@ -272,7 +278,7 @@ class SqlAlarms:
         self._unit.happened(*happened)
 
     def _run(self, statement: sa.Executable, row: dict[str, Any]) -> Any:
-        return self._unit.session.connection().execute(statement, row)
+        return self._unit.connection.execute(statement, row)
 
 
 def _source(alarm: Alarm, what: str) -> datetime | None:

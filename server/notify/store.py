@@ -136,6 +136,8 @@ _SENT = (
     .limit(sa.bindparam("most"))
 )
 _FIRST = sa.select(GATHERED.c.id).limit(1)
+_DROP = sa.delete(GATHERED).where(GATHERED.c.alarm.in_(sa.bindparam("alarms", expanding=True)))
+_BASKET = "basket"  # what units of work remember under: whether anything is in it
 _GATHER = once(GATHERED, "alarm")
 
 
@@ -144,24 +146,30 @@ class SqlBasket:
 
     def __init__(self, unit: Unit) -> None:
         """`unit` commits them."""
-        self._unit, self._connection = unit, unit.session.connection()
+        self._unit, self._connection = unit, unit.connection
 
     def put(self, item: Gathered) -> None:
         """Add one, once; the first of them sets the timer that ends the gathering."""
-        if self._connection.execute(_FIRST).first() is None:
+        if not self._unit.remembered(_BASKET, self._begun):
+            self._unit.forget(_BASKET)
             Timers(self._unit).set(Timer(DIGEST, "site", 0, self._unit.now + GATHER))
         row = {"alarm": item.alarm, "priority": item.priority, "place": item.place}
         title = msgspec.json.encode(item.title).decode()
         self._connection.execute(_GATHER, row | {"title": title, "person": item.person})
 
+    def _begun(self) -> bool:
+        return self._connection.execute(_FIRST).first() is not None
+
     def drop(self, alarms: Sequence[str]) -> None:
         """Take out what people need not be told of any more."""
-        self._connection.execute(sa.delete(GATHERED).where(GATHERED.c.alarm.in_(alarms)))
+        self._connection.execute(_DROP, {"alarms": list(alarms)})
+        self._unit.forget(_BASKET)
 
     def empty(self) -> list[Gathered]:
         """Return all, the first first, and forget them."""
         rows = self._connection.execute(sa.select(GATHERED).order_by(GATHERED.c.id)).all()
         self._connection.execute(sa.delete(GATHERED))
+        self._unit.forget(_BASKET)
         return [
             Gathered(row.alarm, row.priority, _text(row.title), row.place, row.person)
             for row in rows
@@ -174,7 +182,7 @@ class SqlMessages:
     def __init__(self, unit: Unit, ring: Callable[[], None]) -> None:
         """`ring` wakes the sender once the unit is committed."""
         self._unit, self._ring = unit, ring
-        self._connection = unit.session.connection()
+        self._connection = unit.connection
 
     def add(self, message: Message, deliveries: Sequence[Delivery]) -> bool:
         """Store a new message; False, and nothing stored, when there is one of its key."""

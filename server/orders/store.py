@@ -1,5 +1,6 @@
 """Work orders and accept links in SQL."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -143,6 +144,7 @@ _LOADS = (
     .where(ORDERS.c.person.is_not(None), ORDERS.c.state.in_(HELD_BY_SOMEBODY))
     .group_by(ORDERS.c.person)
 )
+_IN_HAND = "in hand"  # what units of work remember them under
 _LINK = sa.insert(LINKS)
 # Whom the change log speaks to; the stream tells each viewer its own `may` (api.for_viewer).
 _OPERATOR = Actor(PersonId(""), frozenset({decide.OPERATOR}))
@@ -153,26 +155,28 @@ class SqlOrders:
 
     def __init__(self, unit: Unit, words: Words) -> None:
         self._unit, self._words = unit, words
-        self._connection = unit.session.connection()
+        self._connection = unit.connection
+        self._holders: dict[OrderId, PersonId | None] = {}  # of the orders read and saved here
 
     def get(self, order: OrderId) -> Order:
         """Return the order; KeyError when unknown."""
-        return _get(self._connection, order)
+        return self._seen(_get(self._connection, order))
 
     def latest(self, key: str) -> Order | None:
         """Return the open order of this fault, or else the one that ended last."""
         found = self._connection.execute(_LATEST, {"fault": key}).first()
-        return None if found is None else _order(found)
+        return None if found is None else self._seen(_order(found))
 
     def of_alarm(self, alarm: AlarmId) -> Order | None:
         """Return the order for which an alarm rings; None: for none."""
         found = self._connection.execute(_OF_ALARM, {"of": alarm}).first()
-        return None if found is None else _order(found)
+        return None if found is None else self._seen(_order(found))
 
     def save(self, order: Order, *happened: Event) -> None:
         """Store the order, its moves, its events and its line for the screens."""
         values = _values(order)
         self._connection.execute(_SAVE, {"id": order.id, **values})
+        self._count(order)
         moves = [
             {"order_id": event.order, "at": event.at, "by": event.by,
              "before": event.before, "after": event.after}
@@ -203,7 +207,26 @@ class SqlOrders:
 
     def loads(self) -> Mapping[PersonId, int]:
         """Return how many orders each person has in hand."""
-        return {PersonId(person): count for person, count in self._connection.execute(_LOADS)}
+        counted = self._unit.remembered(_IN_HAND, self._counted)
+        return {person: count for person, count in counted.items() if count}
+
+    def _counted(self) -> Counter[PersonId]:
+        rows = self._connection.execute(_LOADS)
+        return Counter({PersonId(person): count for person, count in rows})
+
+    def _seen(self, order: Order) -> Order:
+        self._holders[order.id] = _holder(order)
+        return order
+
+    def _count(self, order: Order) -> None:
+        """Let the loads follow: counting thousands of orders for each new one would take longest."""
+        counted = self._unit.session.info.get(_IN_HAND)
+        if order.id not in self._holders and order.opened_at != self._unit.now:
+            self._unit.forget(_IN_HAND)  # an old order, and nobody knows who had it
+        elif counted is not None:
+            counted.subtract([who] if (who := self._holders.get(order.id)) else [])
+            counted.update([who] if (who := _holder(order)) else [])
+        self._seen(order)
 
 
 class SqlLinks:
@@ -224,16 +247,16 @@ class SqlLinks:
             "expires_at": self._unit.now + LINK_LIFE,
             "used_at": None,
         }
-        self._unit.session.connection().execute(_LINK, row)
+        self._unit.connection.execute(_LINK, row)
         return nonce
 
     def get(self, token_hash: str) -> Link:
         """Return the link; KeyError when there is none."""
-        return _link(self._unit.session.connection(), token_hash)
+        return _link(self._unit.connection, token_hash)
 
     def use(self, token_hash: str, at: datetime) -> None:
         """Note that the link was used."""
-        self._unit.session.connection().execute(
+        self._unit.connection.execute(
             sa.update(LinkRow).where(LINKS.c.token_hash == token_hash).values(used_at=at)
         )
 
@@ -271,6 +294,10 @@ def shown(order: Order, words: Words, actor: Actor, now: datetime) -> dict[str, 
     """Return the order as this actor is shown it."""
     may = decide.may(order.state, order.person, actor, life_safety=order.life_safety)
     return told(order, words, decide.due(order, now), may)
+
+
+def _holder(order: Order) -> PersonId | None:
+    return order.person if order.state in HELD_BY_SOMEBODY else None
 
 
 def _get(connection: sa.Connection, order: OrderId) -> Order:

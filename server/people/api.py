@@ -14,7 +14,7 @@ from server.http import CSRF_COOKIE, SESSION_COOKIE, Do, SignedIn, problem, sess
 from server.people import decide, handlers
 from server.people.model import told
 from server.people.ports import Passwords
-from server.people.store import SqlPeople
+from server.people.store import REMEMBERED, SqlPeople
 from server.unit import Unit
 from watchkeeper.clock import Clock
 from watchkeeper.ids import PersonId
@@ -138,4 +138,5 @@ def _address(request: Request) -> str:
 
 
 def _people(unit: Unit) -> SqlPeople:
+    unit.forget(REMEMBERED)
     return SqlPeople(unit.session.connection())

@@ -20,6 +20,7 @@ from server.people import decide
 from server.people.model import LONGEST_WAIT, SCHEMA, Accounts, Person, Session, Tries
 from server.people.ports import Passwords
 from server.sql import Instant
+from server.unit import Unit
 from watchkeeper import documents
 from watchkeeper.clock import Clock
 from watchkeeper.documents import Text
@@ -96,6 +97,14 @@ class Argon2:
             except (VerificationError, InvalidHashError):
                 return False
         return bool(stored)
+
+
+REMEMBERED = "people"  # what units of work keep everybody under
+
+
+def everybody(unit: Unit) -> Sequence[Person]:
+    """Return all accounts, read once a commit: every alarm asks who is on duty."""
+    return unit.remembered(REMEMBERED, SqlPeople(unit.session.connection()).all)
 
 
 class SqlPeople:

@@ -1,7 +1,7 @@
 """A backtest finds exactly what deciding every reading finds, for every kind of rule."""
 
 from dataclasses import replace
-from math import inf, nan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
@@ -24,6 +24,8 @@ from server.conditions import (
     Within,
 )
 from server.formula import parse
+from server.rule_words import Stale
+from server.silence import silence
 from watchkeeper.documents import Text
 from watchkeeper.history import Track
 from watchkeeper.ids import PointId, UnitId
@@ -68,10 +70,12 @@ Steps = st.lists(
 )
 
 
-def watch(condition: Condition, on_s: float = 0, off_s: float = 0) -> Watch:
+def watch(
+    condition: Condition, on_s: float = 0, off_s: float = 0, stale: Stale | None = None
+) -> Watch:
     rule = Rule(
         key="hot", revision=1, priority=3, title=TEXT, guidance=TEXT, on_delay_s=on_s,
-        off_delay_s=off_s,
+        off_delay_s=off_s, stale=stale,
     )  # fmt: skip
     return Watch("hot|u/a", rule, OWN, UnitId("u"), "", "", condition)
 
@@ -109,6 +113,31 @@ def test_columns_and_single_readings_agree(
     rule, tracks = watch(KINDS[name], on_s, off_s), tracks_of(KINDS[name], steps)
     start, end = MONDAY + skipped, MONDAY + 5_000_000
     assert backtest(rule, tracks, start, end) == replay(rule, tracks, start, end).raised
+
+
+@given(Steps, st.sampled_from([0, 1.5, 30]), st.sampled_from([5.0, 90.0, 400.0]))
+@settings(max_examples=600, deadline=None)
+def test_of_silence_they_agree_too(
+    steps: list[tuple[int, float]], on_s: float, after_s: float
+) -> None:
+    limit = Bounds(high=after_s, inner_high=after_s)
+    rule, own = watch(limit, on_s, 0, Stale(after_s)), [track(steps)]
+    found = backtest(rule, own, MONDAY, MONDAY + 5_000_000)
+    assert found == replay(rule, own, MONDAY, MONDAY + 5_000_000).raised
+    for each in found:  # it never rings while the device answers
+        place = int(np.searchsorted(own[0].at, each.at, "right")) - 1
+        assert place >= 0
+        assert own[0].quality[place] != 0
+
+
+def test_silence_counts_from_the_first_bad_reading_and_stands_still_without_any() -> None:
+    own = track([(60_000, v) for v in (1, nan, nan, nan, 1)] + [(600_000, 1.0), (1_000, nan)])
+    found = silence(own, 90)
+    at = ((found.at - MONDAY) / 1000).tolist()
+    told = dict(zip(at, found.value.tolist(), strict=True))
+    assert (told[60], told[120], told[180], told[210.001], told[240]) == (0, 0, 60, 90.001, 120)
+    assert isnan(told[480.001])  # nothing came since 300 s: nobody was there to hear
+    assert told[900] == told[901] == 0
 
 
 def minutes(*values: float) -> Track:

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 from sqlmodel import Session
 
 from server.events import AlarmAcknowledged, AlarmReturned, Event
@@ -68,7 +69,7 @@ def test_changes_are_numbered_lines_of_the_log(session: Session) -> None:
 
 
 def test_an_instant_keeps_its_zone_and_a_naive_one_is_refused() -> None:
-    dialect = sa.create_engine("sqlite://").dialect
+    dialect = sqlite.dialect()
     stored = Instant().process_bind_param(NOON, dialect)
     assert Instant().process_result_value(stored, dialect) == NOON
     with pytest.raises(ValueError, match="naive"):

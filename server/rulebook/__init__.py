@@ -1,0 +1,1 @@
+"""The life of a rule: drafted, reviewed by a second person, in effect, retired."""
