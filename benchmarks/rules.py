@@ -116,8 +116,6 @@ class _Here:
         points = born(self.server.parts.plant.points())
         self.hash = wire.birth_hash(points)
         self.births = list(wire.births(points, boot="b", software="0", config="c"))
-        self.moves = 0
-        self.server.writer.on_commit(lambda: None)
 
     def say(self, lane: str, payload: bytes) -> None:
         """Hand a message to the live lane."""

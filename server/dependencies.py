@@ -1,7 +1,7 @@
 """What hangs on what: which alarms would explain an alarm here (dispatch: one cause, one incident).
 
 A rule says what trouble it `means` and what trouble it `brings` to what hangs on its unit. A unit
-hangs on what feeds it, on what it is part of, on its bus, its edge and the broker.
+hangs on what feeds or serves it, on what it is part of, on its bus, its edge and the broker.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -67,7 +67,7 @@ def _units(plant: Plant) -> dict[UnitId, tuple[str, ...]]:
     """Return the units above each unit, the nearest first."""
     feeders: dict[str, list[str]] = {}
     for unit in plant.units():
-        for fed in unit.feeds:
+        for fed in (*unit.feeds, *unit.serves):
             feeders.setdefault(fed, []).append(unit.id)
         if unit.part_of:
             feeders.setdefault(unit.id, []).append(unit.part_of)

@@ -62,7 +62,7 @@ TARGETS: Final = (
            lambda f: float(len(f.chattering))),
     Target("fleeting", 0, "at_most", "alarms", "seen", "PAS, Taming the wild alarm system 3",
            lambda f: float(len(f.fleeting))),
-    Target("stale", 5, "at_most", "alarms", "memory", "", lambda f: float(len(f.stale))),
+    Target("stale", 4, "at_most", "alarms", "memory", "", lambda f: float(len(f.stale))),
     Target("top-share", 0.05, "at_most", "share", "memory", "", lambda f: f.top_share),
     Target("low", 0.80, "about", "share", "seen", GRID, _share(*LOW)),
     Target("medium", 0.15, "about", "share", "seen", GRID, _share(*MEDIUM)),

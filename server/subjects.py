@@ -96,6 +96,9 @@ def actions(parts: Parts) -> dict[str, Action]:
     def offer_over(unit: Unit, timer: Timer) -> None:
         order_handlers.offer_over(timer, desk(unit, parts))
 
+    def offer_later(unit: Unit, timer: Timer) -> None:
+        order_handlers.offer_later(timer, desk(unit, parts))
+
     def limit_over(unit: Unit, timer: Timer) -> None:
         order_handlers.limit_over(timer, desk(unit, parts))
 
@@ -107,6 +110,7 @@ def actions(parts: Parts) -> dict[str, Action]:
         notify_store.DIGEST: digest(parts),
         FLAG: expiry(parts),
         order_handlers.OFFER: offer_over,
+        order_handlers.OFFER_LATER: offer_later,
         order_handlers.RESPOND: limit_over,
         order_handlers.RESTORE: limit_over,
         REACTION: again,

@@ -15,7 +15,7 @@ import numpy as np
 
 from server import truth as truth_of
 from server.alarms import decide
-from server.alarms.model import RuleState, Sample, Watch
+from server.alarms.model import Effect, RuleState, Sample, Watch
 from server.bands import bands
 from server.conditions import (
     EMPTY,
@@ -138,7 +138,8 @@ class Watching:
     def restless(self, batch: Batch) -> Flags:
         """Return which readings of the live lane must be looked at one by one, (n,).
 
-        A point with one restless reading has all of the batch looked at: its band moves with them.
+        A point with one restless reading has all of the batch looked at: its band moves with them,
+        and so do those of the points it shares a formula with.
         """
         slots = batch.series
         with self._lock:
@@ -150,6 +151,9 @@ class Watching:
             self._quality[slots] = batch.quality
             hot = np.zeros(len(self.watches), np.bool_)
             hot[slots[found]] = True
+            for slot in np.flatnonzero(hot & self._keeps).tolist():
+                for watch, _ in self._hearing[slot]:  # inputs of one formula move together
+                    hot[list(self._slots[watch.key])] = True
             for slot in np.flatnonzero(hot & self._keeps).tolist():
                 self._fed[slot] = (int(self._at[slot]), float(self._value[slot]))
             self._at[slots], self._value[slots] = batch.at, batch.value
@@ -262,7 +266,10 @@ class Watching:
             memory = self._memory[key]
             sample = Sample(sample.at, truth_of.own(condition, memory, sample.value))
         blind = key in self._flying and key not in self._ahead
-        if blind or _moves(watch, state, sample, at, memory or NOTHING) or (
+        over = (  # the delay that is about to begin is over by this reading: no timer knows of it
+            key in self._ahead and decide.learn(watch, state, sample, memory)[1] is not Effect.NONE
+        )
+        if blind or over or _moves(watch, state, sample, at, memory or NOTHING) or (
             memory is not None and truth_of.worth_keeping(condition, state.memory, memory)
         ):  # fmt: skip
             self._flying[key] = self._flying.get(key, 0) + 1

@@ -1,5 +1,6 @@
 """What `why` is decided on, gathered: values, rules and their states, alarms, flags, edges."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -216,6 +217,9 @@ def _kind(kind: object) -> str:
     return "state" if isinstance(kind, Codes) else "other"
 
 
+_OPEN = re.compile(r"[\s,:;，：；]*…$")  # what is left of ": {value}" at the end of a title
+
+
 class _Blank(dict[str, str]):
     """Fills a template; what a rule says of a value it does not have is left open."""
 
@@ -224,8 +228,8 @@ class _Blank(dict[str, str]):
 
 
 def titled(watch: Watch) -> Text:
-    """Return the title of a rule at its point, without a value: "HVAC 1 overloaded: …"."""
+    """Return the title of a rule at its point, without a value: "HVAC 1 overloaded"."""
     title = watch.rule.title
     zh = _Blank({name: text.zh for name, text in watch.names.items()})
     en = _Blank({name: text.en for name, text in watch.names.items()})
-    return Text(title.zh.format_map(zh), title.en.format_map(en))
+    return Text(_OPEN.sub("", title.zh.format_map(zh)), _OPEN.sub("", title.en.format_map(en)))

@@ -102,6 +102,7 @@ class Unit(Struct, frozen=True, forbid_unknown_fields=True):
     place: str = ""
     name: Text | None = None
     feeds: list[str] = []  # meters or equipment this one feeds
+    serves: list[str] = []  # an air handler: the climate sensors of the rooms it cools
     part_of: str = ""  # the equipment it belongs to (a lift's monitoring board)
     ct: str = ""  # current transformer, "200/5"
     pt: str = ""  # voltage transformer, "10000/100"

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboard.screens import Visit
+from dashboard.screens.points import named, people
 from dashboard.widgets.figures import day_and_minute, moment
 from dashboard.widgets.panels import panel
 
@@ -39,16 +40,16 @@ def _asked(visit: Visit) -> dict[str, str]:
     days_box, kind_box, who_box, text_box = st.columns([1, 1, 1, 2])
     days = days_box.selectbox(
         _t(visit, "page-period"), DAYS, key="journal-days", on_change=_anew,
-        format_func=lambda n: _t(visit, "page-days", n=n),
+        format_func=lambda n: _t(visit, "page-days" if n > 1 else "page-day", n=n),
     )  # fmt: skip
     kind = kind_box.selectbox(
-        _t(visit, "column-kind"), ["", *KINDS], key="journal-kind", on_change=_anew,
+        _t(visit, "page-kind"), ["", *KINDS], key="journal-kind", on_change=_anew,
         format_func=lambda word: _t(visit, f"kind-{word}") if word else visit.t("all"),
     )  # fmt: skip
-    people = {each["id"]: each["name"] for each in visit.get("people") or []}
+    known = people(visit)
     who = who_box.selectbox(
-        _t(visit, "column-name"), ["", "system", *people], key="journal-who", on_change=_anew,
-        format_func=lambda name: _who(visit, people, name),
+        _t(visit, "page-who"), ["", "system", *known], key="journal-who", on_change=_anew,
+        format_func=lambda name: _who(visit, known, name),
     )  # fmt: skip
     text = text_box.text_input(_t(visit, "page-text"), key="journal-text", on_change=_anew)
     start = str(int(visit.now().timestamp() * 1000) - days * DAY_MS)
@@ -61,27 +62,28 @@ def _anew() -> None:
     st.session_state["journal-page"] = 0
 
 
-def _who(visit: Visit, people: dict[str, Any], name: str) -> str:
+def _who(visit: Visit, known: dict[str, str], name: str) -> str:
     if not name:
         return visit.t("all")
-    return visit.pick(people[name]) if name in people else _t(visit, "origin-system")
+    return known[name] if name in known else _t(visit, "origin-system")
 
 
 def _table(visit: Visit, site: Json, lines: list[Json]) -> None:
     if not lines:
         st.caption(_t(visit, "page-none"))
         return
-    zone = site["time_zone"]
+    zone, points = site["time_zone"], named(visit, site)
     rows = [
         {
-            _t(visit, "column-recorded"): _at(each["recorded_at"], zone),
-            _t(visit, "column-happened"): _at(each["happened_at"], zone),
-            _t(visit, "column-kind"): _t(visit, f"kind-{each['kind']}"),
-            _t(visit, "column-what"): _what(visit, each),
-            _t(visit, "column-title"): visit.pick(each["title"]),
-            _t(visit, "column-name"): _by(visit, each),
-            _t(visit, "column-note"): visit.pick(each["note"]),
-            _t(visit, "column-point"): each["point"],
+            _t(visit, "page-recorded"): _at(each["recorded_at"], zone),
+            _t(visit, "page-kind"): _t(visit, f"kind-{each['kind']}"),
+            _t(visit, "page-event"): _what(visit, each),
+            _t(visit, "page-title"): visit.pick(each["title"]),
+            _t(visit, "page-who"): visit.pick(each["name"]) if each["origin"] == "person" else "",
+            _t(visit, "page-from"): _from(visit, each),
+            _t(visit, "page-note"): visit.pick(each["note"]),
+            _t(visit, "page-happened"): _at(each["happened_at"], zone),
+            _t(visit, "page-point"): points.get(each["point"], each["point"]),
         }
         for each in lines
     ]
@@ -109,12 +111,10 @@ def _what(visit: Visit, line: Json) -> str:
     return _t(visit, key) if f"journal.{key}" in visit.texts.by_key else str(line["what"])
 
 
-def _by(visit: Visit, line: Json) -> str:
-    if line["origin"] == "person":
-        return visit.pick(line["name"])
+def _from(visit: Visit, line: Json) -> str:
+    """Return from where a line came: a person, the platform, or which edge."""
     edge = f" {line['edge']}" if line["edge"] else ""
-    origin = line["origin"]
-    return _t(visit, f"origin-{origin}") + edge
+    return _t(visit, f"origin-{line['origin']}") + edge
 
 
 def _t(visit: Visit, key: str, **facts: object) -> str:

@@ -18,6 +18,8 @@ PARTS: Final[dict[str, Draw]] = {
     "why": why.draw,
 }
 PART: Final = "quality-part"  # in the session
+ASKED: Final = "quality-asked"  # in the session: the part, the point and so on last asked for
+OF_PARTS: Final = ("part", "point", "rule")  # of a query; others are not ours
 
 
 def show(visit: Visit) -> None:
@@ -27,11 +29,31 @@ def show(visit: Visit) -> None:
         return
     look()
     st.header(visit.t("quality-title"))
-    asked = st.query_params.get("part", "data")
-    if PART not in st.session_state:
-        st.session_state[PART] = asked if asked in PARTS else "data"
+    _follow()
     chosen = st.segmented_control(
         visit.t("quality-part"), list(PARTS), key=PART, label_visibility="collapsed",
+        on_change=_written,
         format_func=lambda part: visit.t(f"quality-part-{part}"),
     )  # fmt: skip
     PARTS[chosen or "data"](visit, site)
+
+
+def _follow() -> None:
+    """Go where a link leads: one that is new wins over what was chosen before it came."""
+    asked = {name: st.query_params[name] for name in OF_PARTS if name in st.query_params}
+    if asked == st.session_state.get(ASKED):
+        return
+    st.session_state[ASKED] = asked
+    part = asked.get("part", "")
+    st.session_state[PART] = part if part in PARTS else "data"
+    if asked.get("point"):
+        st.session_state[why.ASKED] = asked["point"]
+
+
+def _written() -> None:
+    """Write the part that was picked into the address: it can be sent on, and Back leads back."""
+    for name in OF_PARTS:
+        st.query_params.pop(name, None)
+    asked = {"part": st.session_state[PART] or "data"}
+    st.query_params.update(asked)
+    st.session_state[ASKED] = asked

@@ -5,10 +5,12 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.screens import Visit
+from dashboard.screens.points import named, rule_link
 from dashboard.widgets.figures import day_and_minute, number
 from dashboard.widgets.panels import panel
 
 POINT: Final = "why-point"  # in the session
+ASKED: Final = "why-asked"  # in the session: the point of a link that has just been followed
 TRUTHS: Final = {True: "true", False: "false", None: "unknown"}
 Json = dict[str, Any]
 
@@ -16,13 +18,9 @@ Json = dict[str, Any]
 def draw(visit: Visit, site: Json) -> None:
     """Draw this part of the screen; a link may name the point."""
     st.caption(_t(visit, "page-what"))
-    units = {unit["id"]: visit.pick(unit["name"]) or unit["id"] for unit in site["units"]}
-    names = {
-        each["id"]: f"{units.get(each['unit'], each['unit'])} · {visit.pick(each['name'])}"
-        for each in site["points"]
-    }
-    asked = st.query_params.get("point", "")
-    if POINT not in st.session_state and asked in names:
+    names = named(visit, site)
+    asked = st.session_state.pop(ASKED, "")
+    if asked in names:
         st.session_state[POINT] = asked
     point = st.selectbox(
         _t(visit, "page-point"), sorted(names, key=lambda each: names[each]), key=POINT,
@@ -59,6 +57,23 @@ def _answer(visit: Visit, site: Json, found: Json) -> None:
     edge.metric(_t(visit, "page-edge"), f"{found['edge']['id']}: {_t(visit, f'page-edge-{state}')}")
     at = "–" if found["at"] is None else day_and_minute(found["at"], site["time_zone"])
     st.caption(_t(visit, "page-read", at=at, quality=visit.pick(found["quality_text"])))
+    _supervised(visit, found)
+
+
+def _supervised(visit: Visit, found: Json) -> None:
+    """Say how the unit is heard of, where its silence is itself a critical alarm."""
+    told = visit.get("supervision") or {"units": []}
+    for each in told["units"]:
+        if each["id"] != found["unit"]:
+            continue
+        heard = "–" if each["heard"] is None else _ago(told["now"] - each["heard"])
+        state = _t(visit, f"page-supervised-{each['state']}")
+        facts = {"heard": heard, "allowed": number(each["allowed_s"]), "rule": each["rule"]}
+        st.caption(_t(visit, "page-supervised", state=state, **facts))
+
+
+def _ago(span_ms: int) -> str:
+    return f"{number(max(span_ms, 0) / 1000, 1)} s"
 
 
 def _band(band: Json | None) -> str:
@@ -79,7 +94,8 @@ def _rules(visit: Visit, site: Json, found: Json) -> None:
     rows = [
         {
             _t(visit, "page-rule"): visit.pick(each["title"]),
-            _t(visit, "page-key"): f"{each['key']} v{each['revision']}",
+            _t(visit, "page-key"): rule_link(each["key"]),
+            _t(visit, "page-revision"): each["revision"],
             _t(visit, "page-when"): visit.pick(each["span"]),
             _t(visit, "page-truth"): _t(visit, f"page-truth-{TRUTHS[each['truth']]}"),
             _t(visit, "page-phase"): _t(visit, f"page-phase-{each['phase']}"),
@@ -88,7 +104,11 @@ def _rules(visit: Visit, site: Json, found: Json) -> None:
         }
         for each in found["rules"]
     ]
-    st.dataframe(rows, hide_index=True, width="stretch", height=35 * (len(rows) + 1) + 2)
+    link = st.column_config.LinkColumn(display_text="rule=(.+)")
+    st.dataframe(
+        rows, hide_index=True, width="stretch", height=35 * (len(rows) + 1) + 2,
+        column_config={_t(visit, "page-key"): link},
+    )  # fmt: skip
 
 
 def _delay(rule: Json) -> str:
@@ -116,15 +136,20 @@ def _told(visit: Visit, site: Json, found: Json) -> None:
     rows = [
         {
             _t(visit, "page-rule"): visit.pick(rule["title"]),
-            _t(visit, "page-person"): visit.pick(each.get("person_name")) or each.get("person", ""),
-            _t(visit, "page-sent"): " ".join(
-                f"{way['channel']}: {way['state']}" for way in each.get("deliveries", ())
-            )
-            or "–",
+            _t(visit, "page-at"): day_and_minute(each["at"], zone),
+            _t(visit, "page-person"): each["name"] or each["person"],
+            _t(visit, "page-sent"): ", ".join(_way(visit, way) for way in each["channels"]) or "–",
         }
         for rule, each in sent
     ]
     st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def _way(visit: Visit, way: Json) -> str:
+    """Return "mail: sent"; a channel nobody has a word for stands by its own name."""
+    channel = f"channel-{way['channel']}"
+    known = f"screens.{channel}" in visit.texts.by_key
+    return f"{visit.t(channel) if known else way['channel']}: {visit.t('delivery-' + way['state'])}"
 
 
 def _t(visit: Visit, key: str, **facts: object) -> str:

@@ -28,6 +28,7 @@ BENCHES = {
     "store-away": "benchmarks.store_away",
     "backfill": "benchmarks.backfill",
     "simulators": "benchmarks.simulators",
+    "storm": "benchmarks.storm",
     "store": "benchmarks.store",
 }
 

@@ -1,6 +1,7 @@
 """Reactions and commands of dispatch: load, decide, save."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from server.events import (
     AlarmRaised,
@@ -28,6 +29,8 @@ from watchkeeper.errors import NotPossible, Refused
 from watchkeeper.ids import OrderId
 
 OFFER = "order-offer"  # timer: nobody accepted in time
+OFFER_LATER = "order-offer-later"  # timer: nobody on duty has said who goes
+LATER = timedelta(minutes=10)
 RESPOND = "order-respond"  # timer: nobody has accepted when somebody should have
 UNACCEPTED = frozenset({State.NEW, State.TRIAGED, State.ASSIGNED})
 RESTORE = "order-restore"  # timer: not mended when it should be
@@ -36,11 +39,13 @@ RESTORE = "order-restore"  # timer: not mended when it should be
 def order_for_alarm(event: AlarmRaised, desk: Desk) -> None:
     """Every alarm whose rule wants an order has exactly one open order. Safe to run twice.
 
-    In a flood all of a unit are one order: a technician goes there once.
+    In a flood all of a unit are one order: a technician goes there once, and whoever is on duty
+    says who goes where first; what is left after a while is offered as any other.
     """
     if not event.order:
         return
-    fault = f"flood/{event.skill}" if event.flood and not event.root else event.rule
+    together = event.flood and not event.root
+    fault = f"flood/{event.skill}" if together else event.rule
     open_or_join(
         OpenOrder(
             key=f"{event.unit}/{fault}", alarm=event.alarm, unit=event.unit,
@@ -48,14 +53,18 @@ def order_for_alarm(event: AlarmRaised, desk: Desk) -> None:
             life_safety=event.handling == "life_safety",
         ),
         desk,
+        later=together,
     )  # fmt: skip
 
 
-def open_or_join(cmd: OpenOrder, desk: Desk) -> OrderId:
-    """Open an order and offer it, or join the one of the same fault; return its id."""
+def open_or_join(cmd: OpenOrder, desk: Desk, *, later: bool = False) -> OrderId:
+    """Open an order and offer it, or join the one of the same fault; return its id.
+
+    `later`: it waits for whoever is on duty, and is offered after LATER.
+    """
     found = desk.orders.latest(cmd.key)
     if found is None or not decide.same_fault(found, desk.now):
-        return _opened(cmd, desk)
+        return _opened(cmd, desk, later=later)
     if cmd.alarm is not None and not desk.orders.ring(found.id, cmd.alarm):
         return found.id
     order, happened = decide.join(found, cmd, desk.now)
@@ -65,11 +74,14 @@ def open_or_join(cmd: OpenOrder, desk: Desk) -> OrderId:
     return _save(found, (order, happened), desk).id
 
 
-def _opened(cmd: OpenOrder, desk: Desk) -> OrderId:
+def _opened(cmd: OpenOrder, desk: Desk, *, later: bool) -> OrderId:
     order, happened = decide.open_order(cmd, OrderId(desk.new_id("ord")), desk.now)
     if cmd.alarm is not None:
         desk.orders.ring(order.id, cmd.alarm)
     _limits(order, desk)
+    if later:
+        desk.timers.set(Timer(OFFER_LATER, order.id, 0, desk.now + LATER))
+        return _save(None, (order, happened), desk).id
     return _save(None, _offered(order, happened, desk), desk).id
 
 
@@ -132,6 +144,13 @@ def accept_by_link(token: str, desk: Desk) -> Order:
     order = move(link.order, Move(Verb.ACCEPT), actor, desk)
     desk.links.use(link.token_hash, desk.now)
     return order
+
+
+def offer_later(timer: Timer, desk: Desk) -> None:
+    """Offer an order of a flood that nobody has assigned meanwhile."""
+    order = desk.orders.get(OrderId(timer.subject))
+    if order.state is State.TRIAGED:
+        _save(order, _offered(order, [], desk), desk)
 
 
 def offer_over(timer: Timer, desk: Desk) -> None:

@@ -219,7 +219,7 @@ class SqlOrders:
         return order
 
     def _count(self, order: Order) -> None:
-        """Let the loads follow: counting thousands of orders for each new one would take longest."""
+        """Let the loads follow: counting thousands of orders for each new one takes longest."""
         counted = self._unit.session.info.get(_IN_HAND)
         if order.id not in self._holders and order.opened_at != self._unit.now:
             self._unit.forget(_IN_HAND)  # an old order, and nobody knows who had it

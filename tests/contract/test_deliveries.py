@@ -121,6 +121,38 @@ def bureau(store_url: str) -> Iterator[Bureau]:
         yield made
 
 
+def offered(number: int, priority: int = 2) -> OrderAssigned:
+    return replace(ASSIGNED, order=OrderId(f"ord_{number}"), priority=priority)
+
+
+@pytest.mark.serves("C3")
+def test_a_channel_that_carried_enough_in_a_minute_leaves_the_rest_to_a_digest(
+    bureau: Bureau,
+) -> None:
+    for number in range(12):
+        handlers.order_assigned(offered(number), bureau.office)
+    states = [bureau.states(f"ord_{number}") for number in range(12)]
+    assert states == [["pending"] * 2] * 10 + [["bundled"] * 2] * 2
+    handlers.alarm_raised(RAISED, bureau.office)
+    assert set(bureau.states(RAISED.alarm)) == {"pending"}
+    handlers.flood_told(bureau.office)
+    ((digest, ways),) = bureau.of("flood")
+    assert (digest.person, digest.title.en) == (WANG, "2 more messages in your inbox")
+    assert [each.state.value for each in ways] == ["pending"] * 2
+    handlers.flood_told(bureau.office)
+    assert len(bureau.of("flood")) == 1
+
+
+def test_what_is_over_before_its_digest_is_not_counted_in_it(bureau: Bureau) -> None:
+    for number in range(11):
+        handlers.order_assigned(offered(number), bureau.office)
+    taken = replace(MOVED, order=OrderId("ord_10"))
+    handlers.order_moved(taken, bureau.office)
+    (message,) = [each for each in bureau.of("ord_10") if each[0].kind == "order-offer"]
+    assert {each.state.value for each in message[1]} == {"cancelled"}
+    assert message[0].id not in {each.alarm for each in bureau.office.basket.empty()}
+
+
 def test_what_is_unknown_is_a_key_error(bureau: Bureau) -> None:
     assert bureau.of("alm_1") == []
     for ask in (bureau.office.messages.get, bureau.office.messages.of_delivery):
@@ -265,7 +297,8 @@ class Sending:
     def tell(self, event: Any) -> None:
         def work(unit: Unit) -> None:
             desk = replace(
-                office(self.messages(unit), SqlBasket(unit)), now=unit.now, reach=Reach(webhook=True),
+                office(self.messages(unit), SqlBasket(unit)),
+                now=unit.now, reach=Reach(webhook=True),
                 new_id=lambda prefix: f"{prefix}_{next(self.names):03}",
             )  # fmt: skip
             tell = handlers.alarm_raised if isinstance(event, AlarmRaised) else _assigned

@@ -326,3 +326,21 @@ def test_an_incident_is_the_same_when_the_server_dies_at_any_commit(
     for number in range(1, count.count + 1):
         found = run(folder / f"died-{number}", name, Reaper(number))
         assert found == expected, f"died at commit {number}"
+
+
+@pytest.mark.serves("C1")
+def test_a_clock_eight_hours_wrong_or_an_old_batch_pages_only_what_is_so_now(folder: Path) -> None:
+    tower = Tower(folder, meters=1)
+    now, then = tower.ms(), tower.ms(-28_800)
+    tower.event(FIRE, 0.0)
+    tower.event(FIRE, 1.0, ago_s=28_800)
+    late = tower.alarm("detector-fire")
+    assert (late["late"], late["raised_at"], late["recorded_at"]) == (True, then, now)
+    assert late["returned_at"] is not None
+    assert (tower.messages(), tower.rows("select id from work_order")) == ([], [])
+    for number, ago_s, at in ((8, 28_800, then), (9, -28_800, now)):
+        tower.event(f"fire-panel/detector-{number:02}", 1.0, ago_s=ago_s)
+        alarm = tower.alarm("detector-fire", f"{number:02}")
+        assert (alarm["raised_at"], alarm["recorded_at"], alarm["late"]) == (at, now, False)
+        assert tower.messages("alarm", alarm["id"]) == ["alarm"]
+    tower.close()

@@ -176,7 +176,7 @@ def test_a_plot_has_few_readings_every_spike_and_the_alarms(client: TestClient) 
     ],
 )
 def test_what_makes_no_sense_is_refused_in_both_languages(
-    client: TestClient, here: House, asked: dict[str, object], status: int, code: str
+    client: TestClient, here: House, asked: dict[str, Any], status: int, code: str
 ) -> None:
     found = ask(client, status=status, **asked)
     assert found["type"] == code

@@ -181,6 +181,13 @@ def test_in_batches_nothing_is_missed(
     assert house.happened == expected(house.watch, readings)
 
 
+def test_two_inputs_of_a_formula_that_move_in_one_batch_are_both_looked_at() -> None:
+    house = House(watch(KINDS["expression"], 0, 0))
+    house.take([("b", MONDAY, 9.0), ("c", MONDAY + 1_000, 0.0), ("a", MONDAY + 2_000, -8.0)])
+    house.take([("a", MONDAY + 3_000, -4.0), ("b", MONDAY + 4_000, 10.0)])  # b is in its old band
+    assert house.happened == [(Effect.RAISE, MONDAY + 4_000)]
+
+
 @pytest.mark.parametrize("name", ["limit", "rate", "jump", "quotient", "within"])
 def test_what_stays_in_its_band_is_not_looked_at(name: str) -> None:
     house = House(watch(KINDS[name], 0, 0))

@@ -71,7 +71,9 @@ def test_an_alarm_says_who_was_told_and_who_saw_it(there: House, client: TestCli
     found = why(client)
     assert [each["code"] for each in found["reasons"]][:2] == ["rings", "told"]
     (rule,) = [each for each in found["rules"] if each["key"] == "feeder-overload"]
-    assert rule["messages"]
+    assert all(set(each) == {"person", "name", "at", "channels"} for each in rule["messages"])
+    assert rule["messages"][0]["channels"][0]["channel"] == "inbox"
+    assert not rule["title"]["en"].endswith("…")
     client.post(f"/api/v1/alarms/{rule['alarm']['id']}/acknowledge")
     assert "Chen Lei has acknowledged it" in why(client)["reasons"][0]["text"]["en"]
 

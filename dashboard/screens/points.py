@@ -1,0 +1,31 @@
+"""Points and people by name, as lists and tables call them."""
+
+from typing import Any
+
+from dashboard.screens import Visit
+
+Json = dict[str, Any]
+
+
+def named(visit: Visit, site: Json) -> dict[str, str]:
+    """Return every point's name: its unit, then what is measured there."""
+    units = {unit["id"]: visit.pick(unit["name"]) or unit["id"] for unit in site["units"]}
+    return {
+        each["id"]: f"{units.get(each['unit'], each['unit'])} · {visit.pick(each['name'])}"
+        for each in site["points"]
+    }
+
+
+def people(visit: Visit) -> dict[str, str]:
+    """Return everybody's name by account."""
+    return {each["id"]: visit.pick(each["name"]) for each in visit.get("people") or []}
+
+
+def rule_link(key: str) -> str:
+    """Return where a rule is shown."""
+    return f"/quality?part=rules&rule={key}" if key else ""
+
+
+def why_link(point: str) -> str:
+    """Return where it says why a point rings or does not."""
+    return f"/quality?part=why&point={point}" if point else ""
