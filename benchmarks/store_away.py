@@ -74,10 +74,10 @@ def measure(settings: Settings, options: argparse.Namespace) -> list[Figure]:
 
 
 def _run(
-    settings: Settings, turns: int, seconds: float, made: "Callable[[Path], Store]"
+    settings: Settings, turns: int, seconds: float, made: "Callable[[Path], Influx | SmallDisk]"
 ) -> list[Figure]:
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        store: Store = made(Path(folder))
+        store = made(Path(folder))
         stack.enter_context(store)
         stage = Stage(settings, Path(folder), stack, store)
         for _ in range(turns):
@@ -178,14 +178,34 @@ class SmallDisk:
         self._room.unlink()
 
 
-Store: TypeAlias = Influx | SmallDisk
+class Plain:
+    """The embedded store as it comes; it stays."""
+
+    name, what = "alarm_load", "the embedded store"
+
+    def __init__(self) -> None:
+        """Prepare."""
+        self.settings = HistorySettings()
+
+    def take_away(self) -> None:
+        """Leave it."""
+
+    def give_back(self) -> None:
+        """Leave it."""
+
+
+Store: TypeAlias = Influx | SmallDisk | Plain
 
 
 class Stage:
     """All processes, and who looks at them."""
 
-    def __init__(self, settings: Settings, folder: Path, stack: ExitStack, store: "Store") -> None:
-        """Start everything but the store; ended with the stack."""
+    def __init__(
+        self, settings: Settings, folder: Path, stack: ExitStack, store: "Store",
+        points: int = POINTS, left_out: frozenset[str] = frozenset({"broker", "dashboard"}),
+    ) -> None:  # fmt: skip
+        """Start everything but the store and what is left out; ended with the stack."""
+        self._points, self._left_out = points, left_out
         self._folder, self._pause, self._seen = folder, Event(), Seen()
         self._chance = random.Random(7)  # noqa: S311 - chance, no secret
         self._store = store
@@ -214,7 +234,7 @@ class Stage:
             if CLOCK.tick() > until:
                 break
             self._pause.wait(self._chance.uniform(0.0, 0.25))  # not in step with the poll
-            (self._seen.away_ms if away else self._seen.there_ms).append(self._trip(detector))
+            (self._seen.away_ms if away else self._seen.there_ms).append(self.trip(detector))
 
     def store_away(self, seconds: float) -> None:
         """Stop the store, let fires trip, give it back and wait until readings flow again."""
@@ -251,8 +271,17 @@ class Stage:
         self._seen.lost, self._seen.readings = part.lost + part.phantom + part.twice, part.readings
         return self._seen
 
-    def _trip(self, detector: int) -> float:
+    @property
+    def address(self) -> str:
+        """Return where a browser finds the product."""
+        return f"http://127.0.0.1:{self._settings.ports.dashboard}"
+
+    def trip(self, detector: int) -> float:
         """Flip a detector; return after how many ms the webhook had it."""
+        return self.tripped(detector)[0]
+
+    def tripped(self, detector: int) -> tuple[float, str, int]:
+        """Flip a detector; return the webhook's ms, the alarm, and when it was flipped, Unix ms."""
         api, since = self._people[0], unix_ms(CLOCK.now())
         point = f"fire-panel/detector-{detector:02d}"
         flipped = self._building.scenario("fire", unit="fire-panel", detectors=[detector])["at"]
@@ -267,7 +296,7 @@ class Stage:
         alarm = api.wait(f"alarm of {point}", raised, 10)
         told, _ = self._sink.wait(lambda body: body.get("subject") == alarm, 10)
         api.post(f"/alarms/{alarm}/acknowledge")
-        return float(told - flipped)
+        return float(told - flipped), alarm, flipped
 
     def _clear(self) -> None:
         """Let no fire be left: a panel that was reset shows no new one for four seconds."""
@@ -280,7 +309,8 @@ class Stage:
     def _placed(self, settings: Settings, webhook: str) -> Settings:
         base = parts.free_ports(12)
         mine = placed(settings.model_copy(update={"data": self._folder / "var"}), base)
-        server = {"webhook_url": webhook, "public_url": f"http://127.0.0.1:{base}"}
+        front = base if "dashboard" in self._left_out else base + 1  # where people come in
+        server = {"webhook_url": webhook, "public_url": f"http://127.0.0.1:{front}"}
         update = {
             "server": mine.server.model_copy(update=server), "history": self._store.settings,
         }  # fmt: skip
@@ -289,7 +319,7 @@ class Stage:
     def _wanted(self) -> list[Program]:
         """Return the programs of the demonstration, without broker and pages, on our store."""
         made = the_programs(self._settings, seed=1, lively=False, sink=None)
-        found = [each for each in made if each.name not in {"broker", "dashboard"}]
+        found = [each for each in made if each.name not in self._left_out]
         for program in found:
             program.environment = {
                 **program.environment,
@@ -308,7 +338,9 @@ class Stage:
         context = get_context("spawn")
         self._board = Board(context)
         start = unix_ms(CLOCK.now()) + 1_000
-        self._load = Load(str(journals), self._settings.mqtt.port, POINTS, start, site=SITE_ID)
+        self._load = Load(
+            str(journals), self._settings.mqtt.port, self._points, start, site=SITE_ID
+        )
         edges = context.Process(target=be_edges, args=(self._load, self._board), daemon=True)
         edges.start()
         stack.callback(edges.join, 5)

@@ -52,8 +52,7 @@ def _follow() -> None:
 
 def _written() -> None:
     """Write the part that was picked into the address: it can be sent on, and Back leads back."""
-    for name in OF_PARTS:
-        st.query_params.pop(name, None)
     asked = {"part": st.session_state[PART] or "data"}
-    st.query_params.update(asked)
+    others = {name: st.query_params[name] for name in st.query_params if name not in OF_PARTS}
+    st.query_params.from_dict(others | asked)  # at once: each change is a step for Back
     st.session_state[ASKED] = asked

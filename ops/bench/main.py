@@ -16,6 +16,7 @@ BENCHES = {
     "alarm": "ops.bench.alarm",
     "rules": "benchmarks.rules",
     "backtest": "benchmarks.backtest",
+    "alarm-load": "benchmarks.alarm_load",
     "brokers": "benchmarks.brokers",
     "edge": "benchmarks.edge_pipeline",
     "edge-scale": "benchmarks.edge_scale",

@@ -91,7 +91,8 @@ def routes(now: Callable[[], int]) -> APIRouter:
         if not point.endswith("/active_power"):
             raise HTTPException(404)
         return {
-            "point": point, "unit": point.partition("/")[0], "now": now(), "value": 140_000.0, "at": now() - 2_000, "age_s": 2.0,
+            "point": point, "unit": point.partition("/")[0], "now": now(), "value": 140_000.0,
+            "at": now() - 2_000, "age_s": 2.0,
             "value_text": {"zh": "140.0 kW", "en": "140.0 kW"}, "fresh_at": now(), "quality": 0,
             "quality_text": {"zh": "正常", "en": "Good"}, "stale": False, "stale_after_s": 30.0,
             "band": {"low": None, "high": 200_000.0, "until": None},

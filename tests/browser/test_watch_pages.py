@@ -26,12 +26,14 @@ def test_the_figures_stand_beside_a_guide_and_name_the_noisiest(
     expect(guide).to_contain_text("beyond", timeout=SLOW_MS)
     top = page.locator(".st-key-panel-kpi-top")
     expect(top).to_contain_text("70% of all alarms")
-    expect(top).to_contain_text("Active power")  # the point by name, not by id
-    expect(top).to_contain_text("/quality?part=rules&rule=feeder-overload")
-    expect(top).to_contain_text("/quality?part=why&point=hvac-1/active_power")
     lists = page.locator(".st-key-panel-kpi-lists")
-    expect(lists).to_contain_text("Chen Lei: fan under repair")
-    expect(lists).to_contain_text("17 alarms in 20 min")
+    expect(lists).to_contain_text("Suppressed")
+    if not phone:  # a small table holds only the columns that fit
+        expect(top).to_contain_text("Active power")  # the point by name, not by id
+        expect(top).to_contain_text("/quality?part=rules&rule=feeder-overload")
+        expect(top).to_contain_text("/quality?part=why&point=hvac-1/active_power")
+        expect(lists).to_contain_text("陈磊: fan under repair")
+        expect(lists).to_contain_text("17 alarms in 20 min")
     assert "compliant" not in page.content().lower()
     assert not _wider_than_the_device(page)
 
@@ -43,7 +45,6 @@ def test_the_figures_are_told_in_chinese_on_a_phone(sign_in: SignIn, house: Hous
     expect(page.locator(".st-key-panel-kpi-guide")).to_contain_text("超出", timeout=SLOW_MS)
     lists = page.locator(".st-key-panel-kpi-lists")
     expect(lists).to_contain_text("按设计抑制")
-    expect(lists).to_contain_text("陈磊: fan under repair")
     assert not _wider_than_the_device(page)
 
 
@@ -58,6 +59,7 @@ def test_the_journal_is_filtered_and_leaves_as_a_file(sign_in: SignIn, house: Ho
     panel = page.locator(".st-key-panel-journal")
     expect(panel).to_contain_text("Acknowledged", timeout=SLOW_MS)
     expect(panel).to_contain_text("Chen Lei")
+    expect(panel).to_contain_text("edge plant-b1")  # from where
     box = panel.get_by_label("Text in title or note")
     box.fill("nothing of this name")
     box.press("Enter")
@@ -77,8 +79,8 @@ def test_a_phone_takes_the_journal_home_as_a_file_for_a_spreadsheet(
     page = sign_in("chenlei", language=language, phone=True)
     page.goto(f"{house.url}/quality?lang={language[:2]}&part=journal")
     panel = page.locator(".st-key-panel-journal")
-    expect(panel).to_contain_text({"en": "Chen Lei", "zh": "陈磊"}[language[:2]], timeout=SLOW_MS)
-    expect(panel).to_contain_text({"en": "edge plant-b1", "zh": "采集器 plant-b1"}[language[:2]])
+    said = {"en": "Acknowledged", "zh": "确认"}[language[:2]]
+    expect(panel).to_contain_text(said, timeout=SLOW_MS)
     assert not _wider_than_the_device(page)
     with page.expect_download(timeout=SLOW_MS) as loading:
         panel.get_by_role("link", name=export).click()
@@ -114,10 +116,9 @@ def test_a_new_link_wins_over_what_was_chosen_before_it(sign_in: SignIn, house: 
     page.goto(f"{house.url}/quality?lang=en&part=why&point=hvac-1/active_power")
     answer = page.locator(".st-key-panel-why-answer")
     expect(answer).to_contain_text("140.0 kW", timeout=SLOW_MS)
-    page.get_by_role("button", name="Journal", exact=True).click()
+    page.get_by_text("Journal", exact=True).click()
     expect(page.locator(".st-key-panel-journal")).to_be_visible(timeout=SLOW_MS)
     expect(page).to_have_url(re.compile("part=journal"))
     page.go_back()
     expect(answer).to_contain_text("140.0 kW", timeout=SLOW_MS)
-    box = page.get_by_role("combobox")
-    expect(box).to_have_value(re.compile(r"hvac-1/active_power"))
+    expect(page.get_by_role("combobox")).to_have_value(re.compile("hvac-1/active_power"))

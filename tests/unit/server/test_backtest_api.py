@@ -86,7 +86,7 @@ def test_the_clock_of_the_tests_is_where_the_readings_end() -> None:
     assert datetime.fromtimestamp(NOW / 1000, UTC) == FixedClock().now()
 
 
-@pytest.mark.serves("C5")
+@pytest.mark.serves("C4")
 def test_a_rule_of_the_catalog_says_when_it_would_have_rung(client: TestClient) -> None:
     found = ask(client, key="feeder-overload", point=POWER)
     assert (found["rule"], found["kind"], found["complete"]) == ("feeder-overload", "limit", True)
@@ -110,7 +110,7 @@ def test_without_a_point_all_are_tested_and_those_without_data_say_so(client: Te
     assert (by_point[OTHER]["coverage"], by_point[OTHER]["count"]) == (0, 0)
 
 
-@pytest.mark.serves("C5")
+@pytest.mark.serves("C4")
 def test_a_draft_is_tested_before_anyone_approves_it(client: TestClient) -> None:
     found = ask(client, text=draft("limit: {high: 230000}"))
     assert (found["revision"], found["total"]["count"]) == (9, 1)
@@ -142,7 +142,7 @@ def test_silence_is_told_by_readings_that_are_bad(client: TestClient) -> None:
     }  # fmt: skip
 
 
-@pytest.mark.serves("C5")
+@pytest.mark.serves("C4")
 def test_two_revisions_stand_side_by_side(client: TestClient) -> None:
     found = ask(
         client, "/compare", point=POWER, a={"key": "feeder-overload"},
