@@ -12,6 +12,7 @@ from watchkeeper.errors import Unreachable
 
 SESSION = "wk_session"
 TIMEOUT_S = 8.0
+PATIENT_S = 30.0  # a question over much history
 
 
 class Problem(NamedTuple):
@@ -53,6 +54,22 @@ class Server:
             return Problem(str(facts["type"]), facts)
         except (ValueError, KeyError, TypeError) as error:
             raise Unreachable("screens.no-server", what="server", where=path) from error
+
+    def ask(self, path: str, session: str, body: Mapping[str, object]) -> Any:
+        """Return the answer to POST /api/v1/<path>, which changes nothing; None when refused.
+
+        Raises Unreachable: as `get`.
+        """
+        headers = {"authorization": f"Bearer {session}"}
+        try:
+            answer = self._http.post(
+                f"/api/v1/{path}", json=body, headers=headers, timeout=PATIENT_S
+            )
+        except httpx.TransportError as error:
+            raise Unreachable("screens.no-server", what="server", where=path) from error
+        if answer.is_server_error:
+            raise Unreachable("screens.no-server", what="server", where=path)
+        return answer.json() if answer.is_success else None
 
     def now(self) -> datetime:
         """Return the server's time, aware, to the second; a screen asks with it, not with its own.

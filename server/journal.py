@@ -46,8 +46,8 @@ class Row(NamedTuple):
     priority: int | None
     value: float | None
     title: str  # JSON {zh, en}
-    note_zh: str
-    note_en: str
+    note_zh: str  # of a message: for whom, as it was called then
+    note_en: str  # of a message: for whom, the account
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,16 @@ def _told(row: Row, around: Around, ways: Sequence[Mapping[str, Any]]) -> dict[s
         "priority": row.priority,
         "value": row.value,
         "title": around.text(row.title) if row.title else {"zh": "", "en": ""},
-        "note": {"zh": row.note_zh, "en": row.note_en},
+        "note": _note(row, around),
     }
+
+
+def _note(row: Row, around: Around) -> dict[str, str]:
+    """Return what was said of it; of a message the name of its person, as it was when that left."""
+    if row.kind != "message":
+        return {"zh": row.note_zh, "en": row.note_en}
+    name = around.people.get(row.note_en, Text(row.note_zh, row.note_zh))
+    return {"zh": name.zh, "en": name.en}
 
 
 @dataclass(frozen=True, slots=True)

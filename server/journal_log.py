@@ -88,7 +88,7 @@ def _run_lines() -> sa.Select[Any]:
 
 def _message_lines() -> Iterator[sa.Select[Any]]:
     about = {"subject": MESSAGES.c.id, "priority": MESSAGES.c.priority, "title": MESSAGES.c.title}
-    person = {"note_zh": MESSAGES.c.person_name, "note_en": MESSAGES.c.person_name}
+    person = {"note_zh": MESSAGES.c.person_name, "note_en": MESSAGES.c.person}
     yield _branch("message", sa.literal(0), MESSAGES.c.at, what=MESSAGES.c.kind, **about, **person)
     yield _branch(
         "message", sa.literal(1), MESSAGES.c.read_at, what=sa.literal("read"),

@@ -6,6 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import get_args
 
+from server import formula
+from server.formula import FormulaError
 from server.rule_place import Where, suggestion
 from server.rule_words import Rule
 from watchkeeper import profile
@@ -77,7 +79,14 @@ def _fits(rule: Rule, of: Profile) -> bool:
 
 
 def _names(rule: Rule, of: Profile) -> bool:
-    """Return whether a device has the points a formula says are of the same unit."""
+    """Return whether a device has all the points a formula names."""
     claim = rule.expression or rule.stuck
-    ids = {point.id for point in of.points}
-    return claim is not None and all("/" in each or each in ids for each in claim.points.values())
+    units = {point.id: point.unit for point in of.points}
+    if claim is None or not all("/" in each or each in units for each in claim.points.values()):
+        return False
+    known = units | {alias: units.get(said, "") for alias, said in claim.points.items()}
+    try:
+        formula.parse(claim.true_when, known)
+    except FormulaError as error:
+        return not error.missing
+    return True

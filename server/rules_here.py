@@ -1,6 +1,6 @@
 """How a rule is checked on this site, and how an approved one takes effect without a restart."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
@@ -29,12 +29,6 @@ from server.unit import Unit
 from watchkeeper.errors import ConfigError, NotPossible
 
 SHOWN = 50  # watches of a rule
-
-_DEFAULTS = {
-    each.encode_name: msgspec.to_builtins(each.default)
-    for each in msgspec.structs.fields(Rule)
-    if each.default is not msgspec.NODEFAULT
-}
 
 
 def loaded(parts: Parts, approved: Mapping[str, str]) -> Rulebook:
@@ -218,27 +212,26 @@ def _one(parts: Parts, key: str) -> dict[str, Any]:
     )
 
 
-def _written(found: Sequence[Rule] | Any) -> str:
+def _written(found: Iterable[Rule]) -> str:
     """Return rules as a file of the catalog says them, what is usual left out."""
-    plain = [
-        {
-            name: value
-            for name, value in msgspec.to_builtins(rule).items()
-            if name not in _DEFAULTS or value != _DEFAULTS[name]
-        }
-        for rule in found
-    ]
     body = yaml.safe_dump(
-        {"rules": [_slim(each) for each in plain]}, allow_unicode=True, sort_keys=False, width=120
+        {"rules": [_plain(each) for each in found]}, allow_unicode=True, sort_keys=False, width=120
     )
     return f"schema: {rules.SCHEMA}\n{body}"
 
 
-def _slim(value: Any) -> Any:
-    """Return a value without what is not given."""
-    if isinstance(value, dict):
-        return {name: _slim(each) for name, each in value.items() if each is not None}
-    return [_slim(each) for each in value] if isinstance(value, list) else value
+def _plain(value: Any) -> Any:
+    """Return a value as YAML has it, without what is not said."""
+    if isinstance(value, msgspec.Struct):
+        said = ((each, getattr(value, each.name)) for each in msgspec.structs.fields(value))
+        return {each.encode_name: _plain(one) for each, one in said if one != _usual(each)}
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def _usual(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
 
 
 TextOf = Callable[[str, int], str | None]

@@ -11,8 +11,9 @@ LOOK = ("tokens", "parts", "shell")
 SHARED = ("base", "words", "marks")
 LIVE = (
     *SHARED,
-    *("stream", "bell", "house", "plant", "app", "bars", "trend", "alarm_row", "alarms"),
-    *("alarm_detail", "tiles", "section", "zones", "power", "today", "wall", "deeds", "orders"),
+    *("stream", "bell", "alarm_order", "house", "plant", "app", "bars", "trend", "alarm_row"),
+    *("alarms", "alarm_bulk", "alarm_flags", "alarm_banner", "alarm_test", "alarm_detail"),
+    *("tiles", "section", "zones", "power", "today", "wall", "deeds", "orders"),
     *("order_detail", "mine", "me", "run_steps", "run_parts", "emergency", "main"),
 )
 

@@ -29,6 +29,10 @@ class Visit:
             return ""
         return self.texts(problem.code, self.language, **problem.facts)
 
+    def ask(self, path: str, **body: object) -> Any:
+        """Return the server's answer to a question with a body, None when it is refused."""
+        return self.server.ask(path, self.session, body)
+
     def now(self) -> datetime:
         """Return the server's time, aware."""
         return self.server.now()

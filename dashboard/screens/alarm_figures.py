@@ -5,7 +5,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.screens import Visit
-from dashboard.screens.points import named, people, rule_link, why_link
+from dashboard.screens.names import named, people, rule_link, why_link
 from dashboard.widgets import charts
 from dashboard.widgets.figures import day_and_minute, number, share
 from dashboard.widgets.panels import panel
@@ -174,7 +174,10 @@ def _name(visit: Visit, names: dict[str, Json], source: str) -> str:
 def _figure(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
-    return share(value, 0) if unit == "share" else number(value, 0 if value == int(value) else 1)
+    if unit == "share":
+        return share(value, 0)
+    decimals = 1 if value >= 1 else 2
+    return number(value, 0 if value == int(value) else decimals)
 
 
 def _span(visit: Visit, seconds: float | None) -> str:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboard.screens import Visit
-from dashboard.screens.points import named, people
+from dashboard.screens.names import named, people, way
 from dashboard.widgets.figures import day_and_minute, moment
 from dashboard.widgets.panels import panel
 
@@ -81,13 +81,16 @@ def _table(visit: Visit, site: Json, lines: list[Json]) -> None:
             _t(visit, "page-title"): visit.pick(each["title"]),
             _t(visit, "page-who"): visit.pick(each["name"]) if each["origin"] == "person" else "",
             _t(visit, "page-from"): _from(visit, each),
-            _t(visit, "page-note"): visit.pick(each["note"]),
+            _t(visit, "page-note"): _note(visit, each),
             _t(visit, "page-happened"): _at(each["happened_at"], zone),
             _t(visit, "page-point"): points.get(each["point"], each["point"]),
         }
         for each in lines
     ]
-    st.dataframe(rows, hide_index=True, width="stretch", height=35 * min(len(rows) + 1, 16) + 2)
+    st.dataframe(
+        rows, hide_index=True, width="stretch", height=35 * min(len(rows) + 1, 16) + 2,
+        column_config={_t(visit, "page-note"): st.column_config.TextColumn(width="large")},
+    )  # fmt: skip
 
 
 def _steps(visit: Visit, page: int, *, more: bool) -> None:
@@ -109,6 +112,12 @@ def _at(unix_ms: int | None, zone: str) -> str:
 def _what(visit: Visit, line: Json) -> str:
     key = f"{line['kind']}-{line['what']}"
     return _t(visit, key) if f"journal.{key}" in visit.texts.by_key else str(line["what"])
+
+
+def _note(visit: Visit, line: Json) -> str:
+    """Return the note; of a message for whom it was, and how it went out."""
+    ways = [way(visit, each) for each in line["channels"]]
+    return " · ".join(each for each in (visit.pick(line["note"]), *ways) if each)
 
 
 def _from(visit: Visit, line: Json) -> str:

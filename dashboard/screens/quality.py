@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.screens import Visit, alarm_figures, data_quality, journal, why
+from dashboard.screens import Visit, alarm_figures, data_quality, journal, rules, why
 from dashboard.widgets.panels import look
 
 Draw = Callable[[Visit, dict[str, Any]], None]
@@ -16,6 +16,7 @@ PARTS: Final[dict[str, Draw]] = {
     "alarms": alarm_figures.draw,
     "journal": journal.draw,
     "why": why.draw,
+    "rules": rules.draw,
 }
 PART: Final = "quality-part"  # in the session
 ASKED: Final = "quality-asked"  # in the session: the part, the point and so on last asked for
@@ -48,6 +49,8 @@ def _follow() -> None:
     st.session_state[PART] = part if part in PARTS else "data"
     if asked.get("point"):
         st.session_state[why.ASKED] = asked["point"]
+    if asked.get("rule"):
+        st.session_state[rules.ASKED] = asked["rule"]
 
 
 def _written() -> None:

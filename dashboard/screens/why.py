@@ -5,7 +5,7 @@ from typing import Any, Final
 import streamlit as st
 
 from dashboard.screens import Visit
-from dashboard.screens.points import named, rule_link
+from dashboard.screens.names import named, people, rule_link, way
 from dashboard.widgets.figures import day_and_minute, number
 from dashboard.widgets.panels import panel
 
@@ -133,23 +133,17 @@ def _told(visit: Visit, site: Json, found: Json) -> None:
     if not sent:
         st.caption(_t(visit, "page-no-messages"))
         return
+    known = people(visit)
     rows = [
         {
             _t(visit, "page-rule"): visit.pick(rule["title"]),
             _t(visit, "page-at"): day_and_minute(each["at"], zone),
-            _t(visit, "page-person"): each["name"] or each["person"],
-            _t(visit, "page-sent"): ", ".join(_way(visit, way) for way in each["channels"]) or "–",
+            _t(visit, "page-person"): known.get(each["person"]) or each["name"],
+            _t(visit, "page-sent"): ", ".join(way(visit, it) for it in each["channels"]) or "–",
         }
         for rule, each in sent
     ]
     st.dataframe(rows, hide_index=True, width="stretch")
-
-
-def _way(visit: Visit, way: Json) -> str:
-    """Return "mail: sent"; a channel nobody has a word for stands by its own name."""
-    channel = f"channel-{way['channel']}"
-    known = f"screens.{channel}" in visit.texts.by_key
-    return f"{visit.t(channel) if known else way['channel']}: {visit.t('delivery-' + way['state'])}"
 
 
 def _t(visit: Visit, key: str, **facts: object) -> str:

@@ -65,6 +65,30 @@ def counted(rows: Rows, *, unit: str, zone: str, line: str, limit: float) -> Non
     _draw(bars_ + rule + word)
 
 
+def shaded(plot: dict[str, Any], *, zone: str) -> None:
+    """Draw readings over time with limits, and shade when a rule rang."""
+    rows = [
+        {"local": shifted(at, zone), "value": value}
+        for at, value in zip(plot["at"], plot["value"], strict=True)
+    ]
+    rang = [
+        {"start": shifted(each["start"], zone), "end": shifted(each["end"], zone)}
+        for each in plot["intervals"]
+    ]
+    axis = alt.Axis(format="%m-%d %H:%M", labelAngle=0, grid=False, tickCount=6)
+    where = alt.X("local:T", title=None, scale=alt.Scale(type="utc"), axis=axis)
+    first, second, _, _ = hues()
+    shade = alt.Chart(alt.InlineData(values=rang)).mark_rect(opacity=0.35, color=second)
+    shade = shade.encode(x=alt.X("start:T", scale=alt.Scale(type="utc")), x2="end:T")
+    line = alt.Chart(alt.InlineData(values=rows)).mark_line(strokeWidth=1.5, color=first)
+    line = line.encode(
+        x=where, y=alt.Y("value:Q", title=plot["symbol"], scale=alt.Scale(zero=False))
+    )
+    limits = alt.Chart(alt.InlineData(values=[{"limit": each} for each in plot["limits"].values()]))
+    bounds = limits.mark_rule(strokeDash=[4, 4], color=second).encode(y="limit:Q")
+    _draw(shade + line + bounds)
+
+
 def shifted(unix_ms: int, zone: str) -> int:
     """Return the instant whose UTC clock reads as the site's does at `unix_ms`."""
     at = datetime.fromtimestamp(unix_ms / 1000, ZoneInfo(zone))

@@ -8,6 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 _LOOK = """<style>
 [class*="st-key-panel"]{background:#F8F9FA}
 [data-testid="stMainBlockContainer"]{padding-left:1rem;padding-right:1rem}
+[class*="st-key-rule-text"] textarea{font-family:ui-monospace,monospace;font-size:.85rem}
 @media(prefers-color-scheme:dark){[class*="st-key-panel"]{background:#171C1F}}
 </style>"""
 

@@ -39,9 +39,14 @@ def routes(do: Do, engine: sa.Engine, new_id: NewId, told_of: ToldOf) -> APIRout
         *,
         open_: Annotated[bool, Query(alias="open")] = True,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 200,
+        rule: Annotated[str | None, Query(max_length=80)] = None,
+        point: Annotated[str | None, Query(max_length=120)] = None,
     ) -> list[dict[str, Any]]:
-        """Return the open alarms, most urgent first; `open=false`: all, newest first."""
-        return shown(engine, only_open=open_, limit=limit)
+        """Return the open alarms, most urgent first; `open=false`: all, newest first.
+
+        `rule` and `point` leave only those of one rule, of one point: how it went before.
+        """
+        return shown(engine, only_open=open_, limit=limit, of={"rule": rule, "point": point})
 
     @router.get("/{alarm}")
     def one(alarm: AlarmId, _: SignedIn) -> dict[str, Any]:
@@ -79,9 +84,11 @@ def routes(do: Do, engine: sa.Engine, new_id: NewId, told_of: ToldOf) -> APIRout
     return router
 
 
-def shown(engine: sa.Engine, *, only_open: bool = True, limit: int = MOST) -> list[dict[str, Any]]:
+def shown(
+    engine: sa.Engine, *, only_open: bool = True, limit: int = MOST, of: store.Of = store.ANY
+) -> list[dict[str, Any]]:
     """Return alarms as the API shows them; the snapshot of the stream too."""
-    return [view(alarm) for alarm in store.listed(engine, only_open=only_open, limit=limit)]
+    return [view(alarm) for alarm in store.listed(engine, only_open=only_open, limit=limit, of=of)]
 
 
 def here(unit: Unit, new_id: NewId, follow: Follow = store.nobody) -> Here:

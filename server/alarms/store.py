@@ -1,9 +1,10 @@
 """Alarms and rule states in SQL."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from math import nan
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -296,12 +297,19 @@ def one(connection: sa.Connection, alarm: AlarmId) -> Alarm:
     return alarm_of(found)
 
 
-def listed(engine: sa.Engine, *, only_open: bool, limit: int) -> list[Alarm]:
+Of: TypeAlias = Mapping[str, str | None]  # column -> what it must be; None: anything
+ANY: Of = MappingProxyType({})
+
+
+def listed(engine: sa.Engine, *, only_open: bool, limit: int, of: Of = ANY) -> list[Alarm]:
     """Return alarms, the most urgent and newest first; of all, simply the newest first."""
     order = [ALARMS.c.priority] if only_open else []
     query = sa.select(*COLUMNS).order_by(*order, ALARMS.c.raised_at.desc()).limit(limit)
     if only_open:
         query = query.where(ALARMS.c.open_key.is_not(None))
+    for name, wanted in of.items():
+        if wanted is not None:
+            query = query.where(ALARMS.c[name] == wanted)
     with engine.connect() as connection:
         return [alarm_of(row) for row in connection.execute(query)]
 

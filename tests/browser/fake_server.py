@@ -20,7 +20,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
 from adapters.system_clock import SystemClock
-from tests.browser import fake_completeness, fake_quarantine, fake_watch
+from tests.browser import fake_completeness, fake_quarantine, fake_rules, fake_watch
 from tests.browser.fake_story import Story
 from watchkeeper import site
 from watchkeeper.clock import unix_ms
@@ -107,6 +107,14 @@ def user(request: Request) -> str:
     if found is None:
         raise HTTPException(401)
     return found[0]
+
+
+def program_of(request: Request) -> str:
+    """Return for whom the dashboard asks, by the session it brings."""
+    return hub.sessions[request.headers["authorization"].partition(" ")[2]][0]
+
+
+app.include_router(fake_rules.routes(now, program_of))
 
 
 def writer(request: Request) -> str:

@@ -1,9 +1,10 @@
 // One alarm: what it says now, what to do, why it was raised, who was told.
 const TREND_MS = HOUR;
+const EARLIER = 10; // of the same alarm
 
 class AlarmDetail {
-  constructor(app, back) {
-    this.app = app;
+  constructor(app, choose) {
+    Object.assign(this, { app, choose, earlier: [] });
     const { words } = app;
     this.picture = newMark();
     this.title = h('h2');
@@ -15,24 +16,35 @@ class AlarmDetail {
     this.todo = h('ol');
     this.facts = h('dl', { class: 'kv' });
     this.told = h('div', { class: 'told' });
-    this.ack = h('button', { class: 'btn pr', type: 'button', onclick: () => app.do(`alarms/${this.id}/acknowledge`, {}, this.ack) }, words.t('acknowledge'));
+    const button = (key, press, css = 'btn') => h('button', { class: css, type: 'button', 'data-deed': key, onclick: press }, words.t(key));
+    this.ack = button('acknowledge', () => acknowledgeOne(app, this.id, this.ack), 'btn pr');
+    this.reset = button('reset', () => app.do(`alarms/${this.id}/reset`, {}, this.reset), 'btn pr');
+    this.shelve = button('shelve', () => askShelve(app, this.alarm));
+    this.out = button('out-of-service', () => askOut(app, this.alarm));
+    this.why = button('why', () => app.go('quality', { part: 'why', point: this.alarm.point }));
+    this.flags = h('div', { class: 'flags' });
+    this.explained = h('div', { class: 'list-of' });
+    this.before = h('div', { class: 'list-of' });
     this.order = h('button', { class: 'btn', type: 'button', onclick: () => this.open() }, words.t('open-order'));
     this.run = h('button', { class: 'btn', type: 'button', onclick: () => app.go('emergency', { run: this.alarm?.run ?? '' }) }, words.t('open-console'));
     this.body = h('div', { class: 'scroll' },
       h('div', { class: 'dt' }, this.picture, h('div', { class: 'grow' }, this.title, this.where)),
-      h('div', { class: 'big' }, Object.values(this.figures)), this.trend.root,
+      this.flags, h('div', { class: 'big' }, Object.values(this.figures)), this.trend.root,
       h('div', { class: 'sx' }, h('h3', {}, words.t('what-to-do')), this.todo),
       h('div', { class: 'sx' }, h('h3', {}, words.t('why-raised')), this.facts),
-      h('div', { class: 'sx' }, h('h3', {}, words.t('who-was-told')), this.told));
-    this.bar = h('div', { class: 'ab' }, this.ack, this.order, this.run);
+      h('div', { class: 'sx' }, h('h3', {}, words.t('who-was-told')), this.told),
+      this.part('explains-title', this.explained), this.part('earlier', this.before));
+    this.bar = h('div', { class: 'ab' }, this.ack, this.reset, this.shelve, this.out, this.order, this.run, this.why);
     this.empty = h('p', { class: 'hint' }, words.t('pick-alarm'));
-    this.root = h('section', { class: 'panel detail' }, h('button', { class: 'btn back', type: 'button', onclick: back }, words.t('back')), this.empty, this.body, this.bar);
+    this.root = h('section', { class: 'panel detail' }, h('button', { class: 'btn back', type: 'button', onclick: () => choose(null) }, words.t('back')), this.empty, this.body, this.bar);
   }
+
+  part(key, node) { return h('div', { class: 'sx', 'data-part': key }, h('h3', {}, this.app.words.t(key)), node); }
 
   get alarm() { return this.app.house.alarms.get(this.id); }
 
   set(id) {
-    if (id !== this.id) this.people = [];
+    if (id !== this.id) Object.assign(this, { people: [], earlier: [] });
     this.id = id;
     this.asked = '';
   }
@@ -45,6 +57,9 @@ class AlarmDetail {
     const { status, body } = await ask(`alarms/${asked}`);
     if (status !== 200 || asked !== this.id) return;
     this.people = body.told;
+    const same = await ask(`alarms?open=false&limit=${EARLIER + 1}&rule=${encodeURIComponent(alarm.rule)}&point=${encodeURIComponent(alarm.point)}`);
+    if (asked !== this.id) return;
+    if (same.status === 200) this.earlier = same.body.filter((each) => each.id !== alarm.id && each.rule === alarm.rule && each.point === alarm.point);
     this.app.soon();
   }
 
@@ -70,10 +85,15 @@ class AlarmDetail {
     this.paintFacts(alarm);
     this.reached(alarm);
     this.paintTold(alarm);
+    this.paintFlags(alarm);
+    this.paintExplained(alarm);
+    this.paintEarlier();
     const steps = words.pick(alarm.guidance).split(/\n+|\uff1b|;\s/).map((line) => line.trim()).filter(Boolean).map((line) => line[0].toUpperCase() + line.slice(1));
     if (this.todo.dataset.text !== steps.join('|')) swap(this.todo, steps.map((line) => h('li', {}, h('span', {}, line))));
     this.todo.dataset.text = steps.join('|');
     show(this.ack, mayAcknowledge(alarm));
+    show(this.reset, mayReset(alarm));
+    show(this.why, this.app.data.nav.includes('quality') && Boolean(alarm.point));
     show(this.order, Boolean(alarm.order));
     show(this.run, Boolean(alarm.run));
     this.trend.set(alarm);
@@ -99,7 +119,8 @@ class AlarmDetail {
     const order = alarm.order && house.orders.get(alarm.order);
     const facts = [
       ['rule', words.t('rule-revision', { rule: alarm.rule, revision: alarm.revision })], ['raised', words.moment(alarm.raised_at)],
-      alarm.returned_at && ['returned', words.moment(alarm.returned_at)], alarm.count > 1 && ['times', words.number(alarm.count)],
+      alarm.returned_at && ['returned', words.moment(alarm.returned_at)], timesOf(alarm) > 1 && ['times', alarm.chatter_since ? words.t('chatters-since', { n: timesOf(alarm), at: words.moment(alarm.chatter_since) }) : words.number(timesOf(alarm))],
+      alarm.fleeting && ['kind', words.t('fleeting')], alarm.late && ['kind', words.t('found-late')],
       alarm.acknowledged_at && ['acknowledged', `${house.personName(alarm.acknowledged_by)} · ${words.moment(alarm.acknowledged_at)}`],
       order && ['order', [words.t(`order-${order.state}`), house.ownerName(order)].filter(Boolean).join(' · ')],
       ['point', alarm.point],
@@ -118,5 +139,32 @@ class AlarmDetail {
     const text = lines.join('|');
     if (this.told.dataset.text !== text || !this.told.firstChild) swap(this.told, lines.length ? lines.map((line) => h('div', {}, line)) : [h('div', { class: 'dim' }, words.t('told-nobody'))]);
     this.told.dataset.text = text;
+  }
+
+  // Drawn again only when what it says is new: a finger may be on it.
+  fill(node, lines, make) {
+    const text = JSON.stringify(lines);
+    if (node.dataset.text !== text) swap(node, lines.map(make));
+    node.dataset.text = text;
+  }
+
+  paintFlags(alarm) { this.fill(this.flags, flagsOf(this.app.house, alarm), (flag) => flagLine(this.app, alarm, flag)); }
+
+  // What it explains; of what is explained, the root.
+  paintExplained(alarm) {
+    const { words, house } = this.app;
+    const root = alarm.cause && alarm.cause !== alarm.id ? house.alarms.get(alarm.cause) : null;
+    const under = house.openAlarms().filter((each) => each.cause === alarm.id && each.id !== alarm.id);
+    const lines = [...(root ? [['root', root.id, words.t('root-is', { title: root.title })]] : []), ...under.slice(0, EARLIER).map((each) => ['under', each.id, words.pick(each.title)])];
+    if (under.length > EARLIER) lines.push(['more', '', words.t('and-more', { n: under.length - EARLIER })]);
+    show(this.explained.parentElement, lines.length > 0);
+    this.fill(this.explained, lines, ([kind, id, text]) => (id ? h('button', { class: `link ${kind}`, type: 'button', onclick: () => this.choose(id) }, text) : h('div', { class: 'dim' }, text)));
+  }
+
+  paintEarlier() {
+    const { words, house } = this.app;
+    const lasted = (each) => (each.returned_at ? words.t('lasted', { span: words.span(each.returned_at - each.raised_at) }) : '');
+    const lines = this.earlier.slice(0, EARLIER).map((each) => [words.moment(each.raised_at), lasted(each), each.acknowledged_by ? words.t('ack-by', { by: house.personName(each.acknowledged_by) }) : ''].filter(Boolean).join(' · '));
+    this.fill(this.before, lines.length ? lines : [words.t('earlier-none')], (line) => h('div', {}, line));
   }
 }

@@ -1,5 +1,5 @@
 // What an alarm says in one line, on the wall and in the list.
-const alarmClass = (alarm) => `p${alarm.priority} ${{ unacknowledged: 'un', returned: 'rtn' }[alarm.life] ?? 'ack'}`;
+const alarmClass = (alarm) => `p${alarm.priority} ${alarm.life === 'unacknowledged' ? 'un' : isActive(alarm) ? 'ack' : 'rtn'}`;
 
 // A measured value with its unit; of a state its word, unless the title says it already; else nothing.
 function alarmValue(app, alarm) {
@@ -17,14 +17,10 @@ function alarmLine(app, alarm) {
   const limit = alarm.limit === null || alarm.limit === undefined ? '' : house.shown(alarm.point, alarm.limit, alarm.unit_symbol).filter(Boolean).join(' ');
   return [
     value && `${value}${unit ? ` ${unit}` : ''}`, limit && words.t('limit', { limit }), house.placeName(alarm.place),
-    alarm.acknowledged_by && alarm.life !== 'returned' && words.t('ack-by', { by: house.personName(alarm.acknowledged_by) }),
-    alarm.life === 'returned' && words.t('returned-at', { at: words.moment(alarm.returned_at) }),
+    alarm.acknowledged_by && !mayAcknowledge(alarm) && words.t('ack-by', { by: house.personName(alarm.acknowledged_by) }),
+    !isActive(alarm) && alarm.returned_at && words.t(mayAcknowledge(alarm) ? 'returned-at' : 'returned-reset', { at: words.moment(alarm.returned_at) }),
   ].filter(Boolean).join(' · ');
 }
-
-// Going on now, as against returned by itself: only that is drawn in full colour.
-const isActive = (alarm) => alarm.life !== 'returned';
-const mayAcknowledge = (alarm) => alarm.life === 'unacknowledged' || alarm.life === 'returned';
 
 // The list never moves under a finger: what had to wait, or lies out of sight, shows as a chip.
 class NewCritical {

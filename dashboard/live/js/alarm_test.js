@@ -54,7 +54,7 @@ function beginTest(app) {
   const zones = [...(house.zones?.values() ?? [])].map((zone) => [`zone:${zone.id}`, `${words.pick(zone.name)} · ${house.placeName(zone.place)}`]);
   const units = [...(house.units?.values() ?? [])].map((unit) => [`unit:${unit.id}`, words.pick(unit.name)]);
   const group = (key, list) => h('optgroup', { label: words.t(key) }, list.map(([value, label]) => h('option', { value }, label)));
-  const where = h('select', { name: 'where', required: true }, h('option', { value: '' }, words.t('test-choose')), group('zones', zones), group('units', units));
+  const where = h('select', { name: 'where', required: true }, h('option', { value: '' }, words.t('test-choose')), group('test-zones', zones), group('test-units', units));
   const company = h('input', { name: 'company', maxlength: 120, required: true });
   const reason = h('input', { name: 'reason', maxlength: 500, required: true });
   const term = terms(words, TEST_MIN, 60);

@@ -42,6 +42,8 @@ class App {
       alarm: (alarm) => { if (this.house.alarm(alarm)) this.bars.announce(alarm); this.soon(); },
       order: (order) => { this.house.order(order); this.ownOrders(); this.soon(); },
       run: (run) => { this.house.run(run); this.soon(); },
+      flag: (flag) => { this.house.flag(flag); this.soon(); },
+      flood: (flood) => this.bars.banner.heard(flood),
       message: () => this.views.get('me')?.reload(),
       values: (values) => { for (const [point, value] of Object.entries(values)) this.house.value(point, value); this.soon(); },
       beat: () => {},

@@ -11,7 +11,9 @@ class Bars {
     this.gone = h('div', { class: 'lost', role: 'status', hidden: true }, h('span'));
     this.red = h('div', { class: 'emg', hidden: true, onclick: () => this.console() });
     this.tabs = h('nav', { class: 'tabs' });
-    this.above = [this.top, this.gone, this.red];
+    this.banner = new Banner(app);
+    this.tests = new TestBar(app);
+    this.above = [this.top, this.gone, this.red, this.banner.flood, this.tests.root, this.banner.root];
     this.below = [this.tabs, this.loud, this.calm];
     this.relabel();
   }
@@ -77,6 +79,8 @@ class Bars {
     say(this.day, words.date(words.now()));
     this.paintSound();
     this.paintRun();
+    this.tests.paint();
+    this.banner.paint();
   }
 
   paintSound() {

@@ -6,7 +6,7 @@ const FROM_KW = 10_000; // W; below it power is read in W
 
 class House {
   constructor(words) {
-    Object.assign(this, { words, alarms: new Map(), orders: new Map(), runs: new Map(), values: new Map(), people: [], site: null, health: null, loaded: false, deaf: false });
+    Object.assign(this, { words, alarms: new Map(), flags: new Map(), sorted: null, orders: new Map(), runs: new Map(), values: new Map(), people: [], site: null, health: null, loaded: false, deaf: false });
   }
 
   learn(site) {
@@ -18,9 +18,9 @@ class House {
     this.places = new Map(site.places.map((place) => [place.id, place]));
   }
 
-  snapshot({ alarms, orders, runs }) {
+  snapshot({ alarms, orders, runs, flags }) {
     const byId = (list) => new Map(list.map((item) => [item.id, item]));
-    Object.assign(this, { alarms: byId(alarms.filter((alarm) => alarm.life !== 'normal')), orders: byId(orders), runs: byId(runs), loaded: true });
+    Object.assign(this, { alarms: byId(alarms.filter((alarm) => alarm.life !== 'normal')), orders: byId(orders), runs: byId(runs), flags: byId(flags ?? []), sorted: null, loaded: true });
   }
 
   // Returns whether this alarm is new to us.
@@ -28,7 +28,14 @@ class House {
     const fresh = !this.alarms.has(alarm.id) && alarm.life === 'unacknowledged';
     if (alarm.life === 'normal') this.alarms.delete(alarm.id);
     else this.alarms.set(alarm.id, alarm);
-    return fresh;
+    this.sorted = null;
+    return fresh && isLoud(alarm, this.alarms);
+  }
+
+  // A flag that has ended is gone.
+  flag(flag) {
+    if (flag.ended_at) this.flags.delete(flag.id);
+    else this.flags.set(flag.id, flag);
   }
 
   order(order) { this.orders.set(order.id, order); }
@@ -48,9 +55,10 @@ class House {
     return { known, value: last.value, at: last.at, quality: last.quality };
   }
 
-  openAlarms() { return [...this.alarms.values()].sort((a, b) => a.priority - b.priority || Number(a.life === 'returned') - Number(b.life === 'returned') || b.raised_at - a.raised_at); }
+  // Sorted once for each change, not for each who asks: in a storm there are thousands.
+  openAlarms() { return (this.sorted ??= [...this.alarms.values()].sort(inOrder)); }
 
-  unacknowledged(priority) { return this.openAlarms().filter((alarm) => alarm.life !== 'acknowledged' && (!priority || alarm.priority === priority)); }
+  unacknowledged(priority) { return this.openAlarms().filter((alarm) => isLoud(alarm, this.alarms) && (!priority || alarm.priority === priority)); }
 
   openOrders() { return [...this.orders.values()].filter(OPEN_ORDER).sort((a, b) => a.priority - b.priority || (dueOf(a) ?? Infinity) - (dueOf(b) ?? Infinity) || a.opened_at - b.opened_at); }
 

@@ -25,7 +25,7 @@ function mark(node, kind, state, words) {
   return node;
 }
 const marked = (kind, state, words) => mark(newMark(), kind, state, words);
-const lifeMark = (alarm) => ({ unacknowledged: '', acknowledged: 'ack', returned: 'rtn' }[alarm.life] ?? 'ack');
+const lifeMark = (alarm) => ({ unacknowledged: '', acknowledged: 'ack', returned: 'rtn', latched_unacknowledged: 'rtn', latched: 'rtn' }[alarm.life] ?? 'ack');
 
 const ICONS = {
   logo: [24, 2, 'M2 12C5 6.8 8.3 4.5 12 4.5S19 6.8 22 12c-3 5.2-6.3 7.5-10 7.5S5 17.2 2 12z', 'M12 8v4l2.6 2.2'],

@@ -35,7 +35,7 @@ function liftState(house, { unit, board }) {
 
 // The worst open alarm of these units, for a tile or a node; one that has returned only when no other is.
 const worst = (house, units) => {
-  const own = house.openAlarms().filter((alarm) => units.includes(alarm.unit));
+  const own = house.openAlarms().filter((alarm) => units.includes(alarm.unit)).sort((a, b) => a.priority - b.priority);
   return own.find(isActive) ?? own[0] ?? null;
 };
 const floorName = (n) => (n > 0 ? String(n) : `B${Math.max(1, -n)}`);

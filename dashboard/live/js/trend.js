@@ -1,4 +1,5 @@
-// A point's last hour: a broken line over hatch where there is no data, the limit, the moment it rang.
+// A point around its alarm: a broken line over hatch where there is no data, the limit, and when it was
+// raised, over and acknowledged. What began within the hour is shown up to now.
 class Trend {
   constructor(app, { height = 150, width = 448, hours = 1 } = {}) {
     Object.assign(this, { app, height, width, span: hours * TREND_MS });
@@ -14,9 +15,33 @@ class Trend {
     Object.assign(this, { id: alarm.id, asked: this.app.words.now() });
     if (first) swap(this.root);
     show(this.root, true);
-    const end = this.app.words.now();
-    const { status, body } = await ask(`history?point=${encodeURIComponent(alarm.point)}&start=${Math.round(end - this.span)}&end=${Math.round(end)}&width=60000`);
+    const { start, end } = this.window(alarm);
+    this.span = end - start;
+    const { status, body } = await ask(`history?point=${encodeURIComponent(alarm.point)}&start=${Math.round(start)}&end=${Math.round(end)}&width=60000`);
     if (status === 200 && this.id === alarm.id) this.draw(body, alarm, end);
+  }
+
+  window(alarm) {
+    const now = this.app.words.now();
+    if (now - alarm.raised_at < TREND_MS * 0.9) return { start: now - TREND_MS, end: now };
+    const last = Math.max(alarm.raised_at, alarm.returned_at ?? 0, alarm.acknowledged_at ?? 0);
+    const end = Math.min(now, last + TREND_MS / 2, alarm.raised_at + 6 * TREND_MS);
+    return { start: alarm.raised_at - TREND_MS / 2, end };
+  }
+
+  // A line with its word for each moment; words that would lie on another are left to the line above.
+  moments(alarm, end, x, top, bottom) {
+    const { words } = this.app;
+    const inside = [['raised', alarm.raised_at], ['acknowledged', alarm.acknowledged_at], ['returned', alarm.returned_at]].filter(([, at]) => at && at > end - this.span && at <= end);
+    let free = -Infinity;
+    return inside.sort((a, b) => a[1] - b[1]).flatMap(([key, at]) => {
+      const text = `${words.t(key)} ${words.minute(at)}`;
+      const [left, wide] = [x(at), 7 * text.length + 20];
+      const back = left + wide > this.width;
+      const fits = (back ? left - wide : left) >= free;
+      if (fits) free = back ? left : left + wide;
+      return [g('line', { class: `at ${key}`, x1: left, x2: left, y1: top, y2: bottom }), fits && g('text', { class: 'mt', x: left + (back ? -4 : 4), y: top - 4, 'text-anchor': back ? 'end' : 'start' }, text)].filter(Boolean);
+    });
   }
 
   draw({ start, mean }, alarm, end) {
@@ -29,7 +54,7 @@ class Trend {
     if (values.length < 2) return;
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const pad = (high - low || Math.abs(high) || 1) * 0.15;
-    const [left, right, top, bottom] = [44, this.width - 12, 14, this.height - 28];
+    const [left, right, top, bottom] = [44, this.width - 12, 20, this.height - 28];
     const x = (at) => left + ((at - (end - this.span)) / this.span) * (right - left);
     const y = (value) => bottom - ((value - low + pad) / (high - low + 2 * pad)) * (bottom - top);
     const { words } = this.app;
@@ -39,7 +64,8 @@ class Trend {
     parts.push(...this.gaps(data, end, x, top, bottom), g('path', { class: 'cur', d: this.path(data, x, y) }));
     const last = data.filter(([, value]) => value !== null).at(-1);
     if (last) parts.push(g('circle', { cx: x(last[0]), cy: y(last[1]), r: 3.5, fill: 'var(--d1)' }));
-    if (alarm.raised_at > end - this.span) parts.push(g('line', { class: 'at', x1: x(alarm.raised_at), x2: x(alarm.raised_at), y1: top, y2: bottom }));
+    parts.push(...this.moments(alarm, end, x, top, bottom));
+    put(this.root, 'aria-label', words.t('trend-said', { low: words.number(low, 1), high: words.number(high, 1), unit, from: words.minute(end - this.span), to: words.minute(end) }));
     for (const share of [0, 0.25, 0.5, 0.75, 1]) parts.push(g('text', { x: left + share * (right - left), y: this.height - 8, 'text-anchor': share === 1 ? 'end' : share ? 'middle' : 'start' }, words.minute(end - this.span * (1 - share))));
     swap(this.root, parts.flat());
   }

@@ -38,7 +38,7 @@ class Wall {
       h('div', { class: 'do' }, h('button', { class: 'btn sm', type: 'button', 'aria-label': words.t('acknowledge') }, words.t('ack-short')), h('div', { class: 'when' }, h('b'), h('span'))));
     row.addEventListener('click', (event) => {
       const button = event.target.closest('button');
-      if (button) this.app.do(`alarms/${alarm.id}/acknowledge`, {}, button);
+      if (button) acknowledgeOne(this.app, alarm.id, button);
       else this.app.go('alarms', { alarm: alarm.id });
     });
     return row;
@@ -72,7 +72,7 @@ class Wall {
 
   paint() {
     const { words, house } = this.app;
-    const alarms = house.openAlarms();
+    const alarms = house.openAlarms().filter((alarm) => !isHeld(alarm) && !isExplained(alarm, house.alarms));
     for (const { priority, mark: picture, count } of this.priorities) {
       const these = alarms.filter((alarm) => alarm.priority === priority);
       mark(picture, priority, these.some((alarm) => alarm.life === 'unacknowledged') ? '' : these.length && !these.some(isActive) ? 'rtn' : 'ack', words);

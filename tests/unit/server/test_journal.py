@@ -1,9 +1,10 @@
 """The journal of events: what was done, by whom, from where; as pages and as a file; for good."""
 
+import ast
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,8 +12,11 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from server import journal
+from server.emergency.model import EntryKind
+from server.flags.model import Kind
 from server.http import User
 from server.journal import Page
+from server.orders.model import State
 from server.sql import open_engines
 from tests.fakes_postgres import Cluster
 from tests.fakes_server import BROWSER, CHENLEI, SESSION, House, house
@@ -185,6 +189,57 @@ def test_a_deed_without_words_stands_as_it_is_in_the_log() -> None:
     assert journal.word("alarm", "unheard-of", Page(WORDS, "en", ZoneInfo("UTC"))) == "unheard-of"
 
 
+SERVER = Path(__file__).parents[3] / "server"
+
+
+def _written() -> Iterator[str]:
+    """Yield kind and word of what the code writes into a log as it stands, by its source."""
+    for path in sorted(SERVER.rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            name = ast.unparse(call.func)
+            plain = (each.value for each in call.args if isinstance(each, ast.Constant))
+            consts = [each for each in plain if isinstance(each, str)]
+            if name.endswith(("alarms.log", "alarms.save")) or name == "release":
+                yield from (f"alarm-{each}" for each in consts[:1])
+            elif name in {"Said", "_about"} and consts:
+                yield f"message-{consts[0]}"
+            elif name == "replace":
+                kinds = (each.value for each in call.keywords if each.arg == "kind")
+                yield from (f"message-{e.value}" for e in kinds if isinstance(e, ast.Constant))
+
+
+def _enumerated() -> Iterator[str]:
+    """Yield those the code puts together."""
+    for kind in Kind:
+        yield from (f"alarm-{kind}", f"alarm-{kind}-ended", f"flag-{kind}")
+    yield from (f"flag-ended-{why}" for why in ("expired", "returned", "ended"))
+    yield from (f"order-{state}" for state in State)
+    yield from (f"run-{kind}" for kind in get_args(EntryKind))
+    yield from ("alarm-order", "alarm-run", "message-flood", "message-read")
+    yield from (f"message-order-overdue-{limit}" for limit in ("respond", "restore"))
+    for news in ("rejected", "cancelled", "accepted", "on_hold", "done"):
+        yield f"message-order-{news}"
+
+
+@pytest.mark.serves("C2")
+def test_everything_that_is_written_has_words_in_both_languages() -> None:
+    found = {*_written()}
+    assert {"alarm-raise", "alarm-acknowledge", "message-alarm", "message-digest"} <= found
+    dumb = sorted(
+        each for each in found | {*_enumerated()} if f"journal.{each}" not in WORDS.by_key
+    )
+    assert dumb == []
+    both = [text for key, text in WORDS.by_key.items() if key.startswith("journal.")]
+    assert all(text.zh and text.en for text in both)
+
+
+def test_a_message_names_its_person_in_both_languages(client: TestClient) -> None:
+    names = {(each["note"]["zh"], each["note"]["en"]) for each in lines(client, kind="message")}
+    assert ("陈磊", "Chen Lei") in names
+
+
 def refused(engine: sa.Engine, statement: str) -> None:
     with pytest.raises(sa.exc.DBAPIError, match="append only"), engine.begin() as connection:
         connection.execute(sa.text(statement))
@@ -194,6 +249,7 @@ def refused(engine: sa.Engine, statement: str) -> None:
 def test_no_line_of_the_log_can_be_changed_or_deleted(there: House) -> None:
     engines = open_engines(there.database)
     refused(engines.write, "update alarm_log set by = 'nobody'")
+    refused(engines.write, "update run_log set actor = 'nobody'")
     refused(engines.write, "delete from alarm_log")
     refused(engines.write, "delete from run_log")
     for engine in set(engines):

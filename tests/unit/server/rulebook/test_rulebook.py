@@ -144,6 +144,18 @@ def test_nobody_approves_what_is_their_own(
             7,
             "unit",
         ),
+        (
+            "limit: {high: 50000, deadband: 1000}",
+            "expression: {true_when: activ_power > 1}",
+            7,
+            "active_power",
+        ),
+        (
+            "limit: {high: 50000, deadband: 1000}",
+            "limit: {high: 50000, deadband: 60000, low: 40000}",
+            7,
+            "deadband",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_to_do(

@@ -1,4 +1,4 @@
-"""Points and people by name, as lists and tables call them."""
+"""Points, people and channels by name, as lists and tables call them; links to other parts."""
 
 from typing import Any
 
@@ -29,3 +29,11 @@ def rule_link(key: str) -> str:
 def why_link(point: str) -> str:
     """Return where it says why a point rings or does not."""
     return f"/quality?part=why&point={point}" if point else ""
+
+
+def way(visit: Visit, told: Json) -> str:
+    """Return "mail: sent"; a channel nobody has a word for stands by its own name."""
+    channel = f"channel-{told['channel']}"
+    known = f"screens.{channel}" in visit.texts.by_key
+    name = visit.t(channel) if known else str(told["channel"])
+    return f"{name}: {visit.t('delivery-' + told['state'])}"
