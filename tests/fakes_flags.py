@@ -111,9 +111,7 @@ class Reaper:
 class Home(House):
     """A house with the demonstration's people; what they are told stays in its tables."""
 
-    def __init__(
-        self, folder: Path, database: str = "", site: str = "riverside-plaza"
-    ) -> None:
+    def __init__(self, folder: Path, database: str = "", site: str = "riverside-plaza") -> None:
         folder.mkdir(exist_ok=True)
         self.clients: dict[str, TestClient] = {}
         outward = Outward([FakeChannel()], b"key", passwords=PlainPasswords())
