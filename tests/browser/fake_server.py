@@ -84,6 +84,7 @@ class Hub:
         self.log: list[bytes] = []
         self.woken: set[asyncio.Event] = set()
         self.asked: list[tuple[str, str]] = []  # user, path of each POST
+        self.flags: list[dict[str, Any]] = []
         self.story = Story(self.site, now, self.tell)
 
     def tell(self, kind: str, body: dict[str, Any]) -> None:
@@ -220,6 +221,34 @@ def one_alarm(alarm: str, request: Request) -> Any:
     return found | {"told": [{"person": "gone", "name": "Li", "at": at, "channels": ways}]}
 
 
+@app.post("/api/v1/alarms/acknowledge")
+async def acknowledge_all(request: Request) -> Any:
+    """Acknowledge several, none of life safety."""
+    who = writer(request)
+    ids = (await request.json())["ids"]
+    for alarm in ids:
+        hub.story.acknowledge(alarm, who)
+    return [{"id": alarm, "ok": True} for alarm in ids]
+
+
+@app.post("/api/v1/alarms/{alarm}/shelve")
+async def shelve(alarm: str, request: Request) -> Any:
+    """Put an alarm aside for a while."""
+    who, asked = writer(request), await request.json()
+    found = hub.story.alarms[alarm]
+    until = now() + round(asked["minutes"] * 60_000)
+    found |= {"flags": ["shelved"], "shelved_until": until}
+    flag = {
+        "id": f"flg-{alarm}", "kind": "shelved", "by": who, "since": now(), "until": until,
+        "subject": f"alarm:{found['rule']}|{found['point']}", "name": found["title"],
+        "reason": asked["reason"], "one_shot": asked["one_shot"], "ended_at": None,
+    }  # fmt: skip
+    hub.flags.append(flag)
+    hub.tell("flag", flag)
+    hub.tell("alarm", found)
+    return flag
+
+
 @app.post("/api/v1/alarms/{alarm}/acknowledge")
 def acknowledge(alarm: str, request: Request) -> Any:
     """Acknowledge."""
@@ -282,7 +311,8 @@ async def frames(session: str, points: list[str], row: int) -> AsyncIterator[byt
     """Yield the log from `row` on, values twice a second, a beat every 2 s."""
     if row < 0:
         row = len(hub.log)
-        yield f"event: snapshot\ndata: {json.dumps(hub.story.snapshot())}\n\n".encode()
+        whole = json.dumps(hub.story.snapshot() | {"flags": hub.flags})
+        yield f"event: snapshot\ndata: {whole}\n\n".encode()
     beat = CLOCK.tick()
     woken = asyncio.Event()
     hub.woken.add(woken)

@@ -85,7 +85,7 @@ class Story:
             "place": unit["place"],
             "zone": "",
             "priority": about["priority"],
-            "handling": "latched",
+            "handling": "life_safety" if about["priority"] == 1 else "highly_managed",
             "life": life,
             "title": both(f"{name['zh']} {about['zh']}", f"{name['en']}: {about['en']}"),
             "guidance": both(about["todo"], about["to_do"]),
