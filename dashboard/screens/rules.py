@@ -12,6 +12,7 @@ from dashboard.widgets.panels import panel
 ASKED: Final = "rule-asked"  # in the session: the rule a link named
 KEY, TEXT, NOTE = "rule-key", "rule-text", "rule-note"  # in the session
 LINES_PX: Final = 420
+OPEN: Final = 3  # changes that wait and are shown whole
 JUDGES: Final = frozenset({"manager", "admin"})
 Json = dict[str, Any]
 
@@ -133,7 +134,7 @@ def _waiting(visit: Visit, site: Json, found: Json, me: Json) -> None:
         state, at = _t(visit, f"page-state-{each['state']}"), each["at"]
         when = day_and_minute(at, site["time_zone"])
         head = f"{each['key']} r{each['revision']} · {state} · {each['author']} · {when}"
-        with st.expander(head):
+        with st.expander(head, expanded=len(found["waiting"]) <= OPEN):
             st.write(each["note"])
             _difference(visit, each, known=each["key"] in now)
             _deeds(visit, each, me)
