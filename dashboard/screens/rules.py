@@ -24,8 +24,9 @@ def draw(visit: Visit, site: Json) -> None:
     if found is None:
         return
     me = visit.get("me") or {"id": "", "roles": []}
+    place = st.container()  # it stays, so that nothing below moves when it empties
     if found["waiting"]:
-        with panel(st.container(), "rules-waiting"):
+        with panel(place, "rules-waiting"):
             _waiting(visit, site, found, me)
     with panel(st.container(), "rules-list"):
         _list(visit, found["rules"])

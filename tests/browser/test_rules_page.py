@@ -46,7 +46,7 @@ def test_a_mistake_is_shown_with_its_line_and_a_draft_goes_to_somebody_else(
     waiting = boss.locator(".st-key-panel-rules-waiting")
     expect(waiting).to_contain_text("feeder-overload r2 · waits", timeout=SLOW_MS)
     waiting.get_by_role("button", name="Approve").click(timeout=SLOW_MS)
-    expect(boss.locator(".st-key-panel-rules-versions")).to_contain_text(
+    expect(boss.locator(".st-key-panel-rules-versions").last).to_contain_text(
         "in effect", timeout=SLOW_MS
     )
 
