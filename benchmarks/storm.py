@@ -81,13 +81,13 @@ def measure(settings: Settings, options: argparse.Namespace) -> list[Figure]:
 
 def _run(settings: Settings, folder: Path, faults: int) -> Seen:
     with ExitStack() as stack:
-        mine = _settings(settings, folder)
+        mine = placed(settings, folder)
         config = f"listener {mine.mqtt.port} 127.0.0.1\nallow_anonymous true\n"
         stack.enter_context(parts.mosquitto(folder, config, mine.mqtt.port))
-        _people(mine)
+        people_of_demo(mine)
         sink = Sink(CLOCK)
         stack.callback(sink.close)
-        program = _server(mine, sink.url)
+        program = server(mine, sink.url)
         stack.callback(program.stop, 60)
         program.start()
         parts.until(program.ready, "the server is not ready", 60)
@@ -97,7 +97,7 @@ def _run(settings: Settings, folder: Path, faults: int) -> Seen:
         return _stormed(edge, api, sink, program, faults)
 
 
-def _people(settings: Settings) -> None:
+def people_of_demo(settings: Settings) -> None:
     """Add those of the demonstration: an operator is told, orders can be offered to somebody."""
     settings.data.mkdir(parents=True)
     engines = open_engines(f"sqlite:///{settings.data / 'watchkeeper.db'}")
@@ -110,7 +110,7 @@ def _people(settings: Settings) -> None:
 def _stormed(edge: "_Edge", api: Api, sink: Sink, program: Program, faults: int) -> Seen:
     process = psutil.Process(program.process.pid if program.process else 0)
     seen, before = Seen(), process.memory_info().rss
-    points = [f"panel-{p:02}/detector-{d:02}" for p in range(PANELS) for d in range(1, 61)]
+    points = [f"panel-{p:03}/detector-{d:02}" for p in range(PANELS) for d in range(1, 61)]
     fire = points.pop(len(points) // 2)
     with _lists(api, seen), _stream(api, fire) as shown:
         sent = edge.storm(points[:faults], fire)
@@ -238,9 +238,10 @@ def _stream(api: Api, point: str) -> Iterator[list[tuple[int, str]]]:
     yield shown
 
 
-def _settings(settings: Settings, folder: Path) -> Settings:
+def placed(settings: Settings, folder: Path, panels: int = PANELS) -> Settings:
+    """Return settings of a site of so many panels, where a fault rings at once."""
     path = folder / "storm.yaml"
-    path.write_text(_site(), "utf-8")
+    path.write_text(_site(panels), "utf-8")
     catalog = folder / "catalog"
     catalog.mkdir()
     for each in settings.catalog_folder().iterdir():
@@ -261,17 +262,17 @@ def _settings(settings: Settings, folder: Path) -> Settings:
     )
 
 
-def _site() -> str:
+def _site(panels: int) -> str:
     buses = "".join(
         f"      - {{id: fire-{n}, modbus_tcp: {{host: 127.0.0.1, port: {16_000 + n}}}}}\n"
-        for n in range(-(-PANELS // BUS))
+        for n in range(-(-panels // BUS))
     )
     units = "".join(
-        f"      - {{id: panel-{n:02}, name: {{zh: {n} 号控制器, en: Panel {n}}},"
+        f"      - {{id: panel-{n:03}, name: {{zh: {n} 号控制器, en: Panel {n}}},"
         f" profile: fire-panel-gateway, bus: fire-{n // BUS}, unit: {n % BUS + 1}, place: tower/1,"
-        f" zones: [{{id: zone-{n:02}, name: {{zh: {n} 区, en: Zone {n}}}, place: tower/1,"
+        f" zones: [{{id: zone-{n:03}, name: {{zh: {n} 区, en: Zone {n}}}, place: tower/1,"
         f" detectors: [1, {DETECTORS}]}}]}}\n"
-        for n in range(PANELS)
+        for n in range(panels)
     )
     return (
         "schema: wk.site/1\n"
@@ -281,7 +282,8 @@ def _site() -> str:
     )
 
 
-def _server(settings: Settings, webhook: str) -> Program:
+def server(settings: Settings, webhook: str) -> Program:
+    """Return the server on such a site, telling people by a webhook."""
     environment = {
         "WATCHKEEPER_DATA": str(settings.data),
         "WATCHKEEPER_CATALOG": str(settings.catalog_folder()),

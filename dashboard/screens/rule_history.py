@@ -49,6 +49,8 @@ def _side(visit: Visit, site: Json, name: str, which: Json, span: Json) -> Json 
         st.caption(_t(visit, "page-cannot"))
         return None
     total = found["total"]
+    if failed := sum(each["error"] is not None for each in found["points"]):
+        st.warning(_t(visit, "page-failed", n=failed))
     count, length = st.columns(2)
     count.metric(_t(visit, "page-count"), number(total["count"]))
     length.metric(_t(visit, "page-length"), f"{number(total['duration_s'] / 60)} min")

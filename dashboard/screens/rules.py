@@ -10,7 +10,7 @@ from dashboard.widgets.figures import day_and_minute, number
 from dashboard.widgets.panels import panel
 
 ASKED: Final = "rule-asked"  # in the session: the rule a link named
-KEY, TEXT, NOTE = "rule-key", "rule-text", "rule-note"  # in the session
+KEY, TEXT, NOTE, FILE = "rule-key", "rule-text", "rule-note", "rule-file"  # in the session
 LINES_PX: Final = 420
 OPEN: Final = 3  # changes that wait and are shown whole
 JUDGES: Final = frozenset({"manager", "admin"})
@@ -45,13 +45,17 @@ def _list(visit: Visit, rules: list[Json]) -> None:
     keys = [each["key"] for each in rules]
     asked = st.session_state.pop(ASKED, None)
     if asked in keys:
-        st.session_state[KEY] = asked
-        st.session_state.pop(TEXT, None)
+        _open(asked)
     names = {each["key"]: visit.pick(each["title"]) for each in rules}
-    st.selectbox(
-        _t(visit, "page-rule"), keys, key=KEY, index=None, on_change=_forget,
+    opened = st.session_state.get(KEY)
+    picked = st.selectbox(  # one of its own for each rule: a browser that is slow picks nothing
+        _t(visit, "page-rule"), keys, key=f"rule-pick-{opened}",
+        index=keys.index(opened) if opened in keys else None,
         format_func=lambda key: f"{key} · {names[key]}", placeholder=_t(visit, "page-choose"),
     )  # fmt: skip
+    if picked is not None and picked != opened:
+        _open(picked)
+        st.rerun()
     with st.expander(_t(visit, "page-all", n=len(rules))):
         rows = [
             {
@@ -69,8 +73,9 @@ def _list(visit: Visit, rules: list[Json]) -> None:
     st.link_button(_t(visit, "page-export"), "/api/v1/rules/export")
 
 
-def _forget() -> None:
+def _open(key: str) -> None:
     """Another rule is chosen: its own text is shown."""
+    st.session_state[KEY] = key
     st.session_state.pop(TEXT, None)
 
 
@@ -78,13 +83,10 @@ def _editor(visit: Visit, rule: Json | None) -> None:
     st.markdown(f"**{_t(visit, 'page-text')}** :gray[{_t(visit, 'page-text-what')}]")
     if TEXT not in st.session_state:
         st.session_state[TEXT] = "" if rule is None else _next(rule)
+    st.file_uploader(_t(visit, "page-import"), type=["yaml", "yml"], key=FILE, on_change=_imported)
     text = st.text_area(
         _t(visit, "page-text"), key=TEXT, height=LINES_PX, label_visibility="collapsed"
     )
-    file = st.file_uploader(_t(visit, "page-import"), type=["yaml", "yml"], key="rule-file")
-    if file is not None:
-        text = file.getvalue().decode("utf-8", "replace")
-        st.code(text[:5_000], language="yaml")
     if text.strip():
         _checked(visit, visit.ask("rules/check", text=text))
     note = st.text_input(_t(visit, "page-note"), key=NOTE)
@@ -98,6 +100,12 @@ def _editor(visit: Visit, rule: Json | None) -> None:
         _say(visit, visit.post(f"rules/{rule['key']}/leave", note=note), "page-saved")
     if told := st.session_state.pop("rule-told", ""):
         st.info(told)
+
+
+def _imported() -> None:
+    """Put a file that was chosen into the editor, where it can be changed."""
+    if (file := st.session_state.get(FILE)) is not None:
+        st.session_state[TEXT] = file.getvalue().decode("utf-8", "replace")
 
 
 def _next(rule: Json) -> str:

@@ -17,6 +17,7 @@ BENCHES = {
     "rules": "benchmarks.rules",
     "backtest": "benchmarks.backtest",
     "alarm-load": "benchmarks.alarm_load",
+    "alarm-kills": "benchmarks.alarm_kills",
     "brokers": "benchmarks.brokers",
     "edge": "benchmarks.edge_pipeline",
     "edge-scale": "benchmarks.edge_scale",

@@ -85,7 +85,7 @@ def _history(router: APIRouter, now: Callable[[], int]) -> None:
     def backtest(body: dict[str, Any]) -> dict[str, Any]:
         raised = [{"at": now() - 60_000, "returned_at": now(), "value": 231e3, "priority": 2}]
         raised *= 5 if body.get("text") else 7
-        point = {"point": WATCH["point"], "count": len(raised), "raised": raised}
+        point = {"point": WATCH["point"], "count": len(raised), "raised": raised, "error": None}
         return {"points": [point], "total": {"count": len(raised), "duration_s": 420.0}}
 
     @router.post("/backtest/plot")

@@ -211,6 +211,12 @@ def energy(month: str, request: Request) -> Any:
     return hub.story.values.month(month)
 
 
+@app.get("/api/v1/alarms/flood")
+def flood() -> dict[str, int | None]:
+    """There is none."""
+    return {"since": None, "alarms": 0}
+
+
 @app.get("/api/v1/alarms/{alarm}")
 def one_alarm(alarm: str, request: Request) -> Any:
     """Return an alarm and who was told of it."""

@@ -1,5 +1,7 @@
 """The rule book in a real browser: a mistake with its line, two persons, a rule on history."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -20,6 +22,7 @@ def opened(page: Page, house: House) -> Page:
 
 def write(page: Page, old: str, new: str) -> None:
     area = page.locator(".st-key-rule-text textarea")
+    expect(area).to_have_value(re.compile(old), timeout=SLOW_MS)
     area.fill(area.input_value().replace(old, new))
     area.press("Control+Enter")
 
@@ -60,3 +63,31 @@ def test_a_rule_is_tried_on_history_beside_its_draft(sign_in: SignIn, house: Hou
     expect(counts.nth(0)).to_have_text("7", timeout=SLOW_MS)
     expect(counts.nth(2)).to_have_text("5")
     expect(history.locator("[data-testid=stVegaLiteChart]")).to_be_visible(timeout=SLOW_MS)
+
+
+@pytest.mark.serves("C1")
+def test_an_author_who_could_approve_others_does_not_approve_what_is_their_own(
+    sign_in: SignIn, house: House
+) -> None:
+    page = opened(sign_in("zhaoyan", language="en-GB"), house)
+    editor = page.locator(".st-key-panel-rules-editor")
+    editor.get_by_label("Why").fill("mine")
+    editor.get_by_label("Why").press("Tab")
+    editor.get_by_role("button", name="Save as draft").click()
+    waiting = page.locator(".st-key-panel-rules-waiting")
+    waiting.get_by_role("button", name="Submit").click(timeout=SLOW_MS)
+    expect(waiting).to_contain_text("Somebody else", timeout=SLOW_MS)
+    expect(waiting.locator("button", has_text="Approve")).to_have_count(0)
+
+
+@pytest.mark.serves("C1")
+def test_a_file_comes_into_the_editor_and_can_be_changed_there(
+    sign_in: SignIn, house: House
+) -> None:
+    page = opened(sign_in("chenlei", language="en-GB"), house)
+    file = {"name": "r.yaml", "mimeType": "text/yaml", "buffer": b"schema: wk.rules/1\nhgih: 1\n"}
+    page.locator("[data-testid=stFileUploader] input[type=file]").set_input_files(file)
+    editor = page.locator(".st-key-panel-rules-editor")
+    expect(editor).to_contain_text("hgih: unknown", timeout=SLOW_MS)
+    write(page, "hgih", "high")
+    expect(editor).to_contain_text("it watches 3 points", timeout=SLOW_MS)
