@@ -119,6 +119,10 @@ def test_a_new_link_wins_over_what_was_chosen_before_it(sign_in: SignIn, house: 
     page.get_by_text("Journal", exact=True).click()
     expect(page.locator(".st-key-panel-journal")).to_be_visible(timeout=SLOW_MS)
     expect(page).to_have_url(re.compile("part=journal"))
+    expect(page.locator(".st-key-panel-journal a", has_text="CSV")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator("[data-testid=stApp]")).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=SLOW_MS
+    )
     page.go_back()
     expect(answer).to_contain_text("140.0 kW", timeout=SLOW_MS)
     expect(page.get_by_role("combobox")).to_have_value(re.compile("hvac-1/active_power"))
