@@ -125,4 +125,5 @@ def test_a_new_link_wins_over_what_was_chosen_before_it(sign_in: SignIn, house: 
     )
     page.go_back()
     expect(answer).to_contain_text("140.0 kW", timeout=SLOW_MS)
-    expect(page.get_by_role("combobox")).to_have_value(re.compile("hvac-1/active_power"))
+    point = page.get_by_role("combobox", name="Point")
+    expect(point).to_have_value(re.compile("hvac-1/active_power"), timeout=SLOW_MS)
